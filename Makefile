@@ -1,0 +1,73 @@
+# Everything that is done to this project, one command each. `make` alone lists them.
+# Each target installs what it needs into .venv; PYTHON chooses the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+STUBS  := client/python/reflexio/v1
+IMAGE  := server/reflexio_server/validate/contract.binpb
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test test-fast generate check check-generated check-breaking format bench clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+serve: $(VENV)/.server ## Install what is needed and run the service on 127.0.0.1:8081 (ARGS="--port 9000 …")
+	@exec $(BIN)/reflexio serve $(ARGS)
+
+test: $(VENV)/.dev ## Install what is needed and run all tests (ARGS="-k publish …")
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start no processes
+	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/project $(ARGS)
+
+generate: $(VENV)/.dev ## Make the Python stubs and the server's copy of the contract from proto/
+	rm -rf $(STUBS)
+	buf generate
+	find $(STUBS) -name '*_pb2_grpc.py*' ! -name '*_service_pb2_grpc.py*' -delete
+	printf '"""The generated stubs of the contract in proto/reflexio/v1."""\n' > $(STUBS)/__init__.py
+	buf build --path proto/reflexio --exclude-source-info --output $(IMAGE)
+
+check: $(VENV)/.dev check-generated check-breaking ## Check style, types, the contract, generated code and imports
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	buf lint
+	buf format --diff --exit-code
+
+check-generated: generate
+	@git diff --exit-code --stat -- $(STUBS) $(IMAGE) && test -z "$$(git status --porcelain -- $(STUBS) $(IMAGE))" || \
+	  { echo "The generated code is stale. Run 'make generate' and commit the result."; exit 1; }
+
+# The first version has nothing to break: main has no contract before it lands.
+check-breaking: $(VENV)/.dev
+	@base=$$(git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main); \
+	if git cat-file -e "$$base:proto/reflexio/v1/interaction.proto" 2>/dev/null; \
+	then buf breaking --against ".git#ref=$$base"; else echo "No contract on main yet: nothing to break."; fi
+
+format: $(VENV)/.dev ## Put code and contract into their usual form
+	ruff format .
+	ruff check --fix .
+	buf format --write
+
+bench: $(VENV)/.dev ## Measure publish and search against their floors (ARGS="--quick …")
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove everything that was installed or made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Reflexio needs Python 3.11 or newer; set PYTHON to one.")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.server: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[server]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[server,dev]'
+	@touch $@ $(VENV)/.server
