@@ -1,0 +1,157 @@
+"""What can go wrong, as values that know what the caller needs.
+
+ReflexioError
+├── InvalidFields              one or more fields break a rule
+│   └── InvalidPageToken
+├── InvalidImage
+├── MalformedRequest           the bytes are no message of the method's type
+├── IdempotencyKeyReused
+├── NotReady                   starting or stopping
+├── DatabaseUnavailable
+├── DeadlineExceeded
+└── InternalError              a fault of the server
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Reason(Enum):
+    """Why a call failed. Names are those of `reflexio.v1.ErrorReason` without its prefix."""
+
+    INVALID_FIELD = auto()
+    MALFORMED_REQUEST = auto()
+    INVALID_IMAGE = auto()
+    INVALID_PAGE_TOKEN = auto()
+    IDEMPOTENCY_KEY_REUSED = auto()
+    NOT_READY = auto()
+    DATABASE_UNAVAILABLE = auto()
+    DEADLINE_EXCEEDED = auto()
+    INTERNAL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One field that breaks one rule."""
+
+    field: str
+    """Where: a path as in `interactions[0].role`."""
+    rule: str
+    """Which rule, for programs: `string.min_len`."""
+    description: str
+    """What the rule asks for, for people."""
+
+
+class ReflexioError(Exception):
+    """A call that cannot be answered, for a reason that the caller is told."""
+
+    reason: Reason
+    retry_after: float | None = None
+    """Seconds after which the same call may succeed; None where repeating it is no use."""
+
+    def __init__(self, message: str, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = dict(metadata or {})
+
+    @property
+    def violations(self) -> Sequence[FieldViolation]:
+        """The fields that break a rule, where that is what went wrong."""
+        return ()
+
+
+class InvalidFields(ReflexioError):
+    """A request has fields that break a rule. Nothing was changed."""
+
+    reason = Reason.INVALID_FIELD
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        where = first.field or "request"
+        super().__init__(f"{where}: {first.description}{more}", {"field": first.field, "rule": first.rule})
+        self._violations = tuple(violations)
+
+    @property
+    def violations(self) -> Sequence[FieldViolation]:
+        """The fields that break a rule: one at least."""
+        return self._violations
+
+    @classmethod
+    def one(cls, field: str, rule: str, description: str) -> "InvalidFields":
+        """The error for a single field."""
+        return cls([FieldViolation(field, rule, description)])
+
+
+class InvalidImage(InvalidFields):
+    """An image is not of a known format, is damaged or is too large."""
+
+    reason = Reason.INVALID_IMAGE
+
+
+class InvalidPageToken(InvalidFields):
+    """A page token is not ours, or belongs to another query."""
+
+    reason = Reason.INVALID_PAGE_TOKEN
+
+
+class MalformedRequest(ReflexioError):
+    """The bytes of a request are no message of the method's type."""
+
+    reason = Reason.MALFORMED_REQUEST
+
+    def __init__(self, method: str) -> None:
+        super().__init__(f"the request is no message that {method} takes", {"method": method})
+
+
+class IdempotencyKeyReused(ReflexioError):
+    """An idempotency key came back with other content."""
+
+    reason = Reason.IDEMPOTENCY_KEY_REUSED
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"idempotency key {key!r} was used for a publish with other content; nothing was stored",
+            {"idempotency_key": key},
+        )
+
+
+class NotReady(ReflexioError):
+    """The server is starting or stopping."""
+
+    reason = Reason.NOT_READY
+    retry_after = 1.0
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the server is {state}; try again in a moment", {"state": state})
+
+
+class DatabaseUnavailable(ReflexioError):
+    """The database cannot be reached."""
+
+    reason = Reason.DATABASE_UNAVAILABLE
+    retry_after = 1.0
+
+    def __init__(self) -> None:
+        super().__init__("the database cannot be reached; try again in a moment")
+
+
+class DeadlineExceeded(ReflexioError):
+    """The caller's deadline passed before the work was done."""
+
+    reason = Reason.DEADLINE_EXCEEDED
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"the deadline passed while waiting for: {stage}", {"stage": stage})
+
+
+class InternalError(ReflexioError):
+    """A fault of the server. Its text stays here; the log has it under the request id."""
+
+    reason = Reason.INTERNAL
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"the server failed; its log has the details under request id {request_id}", {"request_id": request_id}
+        )

@@ -1,0 +1,62 @@
+"""A request: what one publish stored, and where it came from."""
+
+from dataclasses import dataclass
+
+from reflexio_server.domain.ids import InteractionId, RequestId, SessionId, UserId
+from reflexio_server.domain.interaction import Interaction, NewInteraction
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What one publish asks to store: all of it, or nothing."""
+
+    user_id: UserId
+    interactions: tuple[NewInteraction, ...]
+    source: str
+    agent_version: str
+    session_id: SessionId
+    skip_aggregation: bool
+    force_extraction: bool
+    idempotency_key: str
+    """Empty when a repetition is to be stored again."""
+    fingerprint: bytes
+    """A digest of everything above but the key: tells a repetition from another publish under the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """What became of a publication."""
+
+    request_id: RequestId
+    interaction_ids: tuple[InteractionId, ...]
+    repeated: bool
+    """Whether the key had been used, so that nothing was stored now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one publish stored, without its interactions."""
+
+    request_id: RequestId
+    user_id: UserId
+    source: str
+    agent_version: str
+    session_id: SessionId
+    created_at: int
+    """Nanoseconds since the epoch: when the server stored it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRequest:
+    """A request with its interactions, in the order in which they were published."""
+
+    request: Request
+    interactions: tuple[Interaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedCounts:
+    """How much a delete removed."""
+
+    requests: int = 0
+    interactions: int = 0
