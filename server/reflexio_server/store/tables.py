@@ -1,0 +1,175 @@
+"""The tables. Each leads with `org_id`, so that a distributed Postgres can keep an organisation together.
+
+There are no foreign keys between the large tables: whatever writes more than one of them does so in one statement
+or under the lock of the user's row, and a check for every row of a bulk delete would cost more than the delete.
+Moments are nanoseconds since the epoch, because `timestamptz` would cut them to microseconds.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Sequence,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+
+metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
+
+INTERACTION_ID_BLOCK = 1000
+"""How many interaction ids a server takes at a time; also the most that one publish can need."""
+
+interaction_id_blocks = Sequence("interaction_id_blocks", metadata=metadata)
+"""Each value stands for a block of ids that belongs to whoever drew it."""
+
+user_versions_sequence = Sequence("user_versions_sequence", metadata=metadata)
+"""Versions are drawn from one sequence, so that a user who was erased and came back never repeats one."""
+
+
+def _org_id() -> Column[int]:
+    return Column("org_id", BigInteger, primary_key=True, autoincrement=False)
+
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("org_id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    _org_id(),
+    Column("request_id", Uuid, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("agent_version", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("skip_aggregation", Boolean, nullable=False),
+    Column("force_extraction", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    # How large its interactions were when they were published: lets a page of requests be bounded unread.
+    Column("text_bytes", BigInteger, nullable=False),
+    Column("image_bytes", BigInteger, nullable=False),
+)
+Index(None, requests.c.org_id, requests.c.created_at, requests.c.request_id)
+Index(None, requests.c.org_id, requests.c.user_id, requests.c.created_at, requests.c.request_id)
+Index(None, requests.c.org_id, requests.c.session_id, postgresql_where=requests.c.session_id != "")
+
+# Apart from the requests, so that a late repetition cannot bring back a request that was deleted.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    _org_id(),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("request_id", Uuid, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("first_interaction_id", BigInteger, nullable=False),
+    Column("interactions_count", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+Index(None, idempotency_keys.c.created_at)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    _org_id(),
+    Column("interaction_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", Text, nullable=False),
+    Column("request_id", Uuid, nullable=False),
+    # Copied from the request: filters need them where joins would cost.
+    Column("session_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("shadow_content", Text, nullable=False),
+    Column("expert_content", Text, nullable=False),
+    Column("user_action", SmallInteger, nullable=False),
+    Column("user_action_description", Text, nullable=False),
+    Column("interacted_image_url", Text, nullable=False),
+    Column("tools_used", JSONB),
+    Column("has_image", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    # Null where there is nothing to be found by.
+    Column("lexemes", TSVECTOR),
+)
+Index(None, interactions.c.org_id, interactions.c.created_at, interactions.c.interaction_id)
+Index(None, interactions.c.org_id, interactions.c.user_id, interactions.c.created_at, interactions.c.interaction_id)
+Index(None, interactions.c.org_id, interactions.c.request_id)
+
+images = Table(
+    "images",
+    metadata,
+    _org_id(),
+    Column("interaction_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("media_type", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# What is to be embedded. Apart from the interactions and narrow, because its rows come and go:
+# marking the wide rows themselves would rewrite them and all their index entries.
+embedding_queue = Table(
+    "embedding_queue",
+    metadata,
+    _org_id(),
+    Column("interaction_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", Text, nullable=False),
+    # Until then some server works on it.
+    Column("leased_until", DateTime(timezone=True), nullable=False),
+    # How often the model failed on it, and why it is not tried any more.
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("set_aside_reason", Text),
+)
+Index(None, embedding_queue.c.org_id, embedding_queue.c.user_id)
+Index(None, embedding_queue.c.leased_until, postgresql_where=embedding_queue.c.set_aside_reason.is_(None))
+
+user_versions = Table(
+    "user_versions",
+    metadata,
+    _org_id(),
+    Column("user_id", Text, primary_key=True),
+    # The version of the user's set of vectors; partitions older than `reload_before` cannot be patched.
+    Column("version", BigInteger, nullable=False),
+    Column("reload_before", BigInteger, nullable=False),
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    _org_id(),
+    Column("interaction_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", Text, primary_key=True),
+    # 0 for the first piece of the text.
+    Column("chunk", SmallInteger, primary_key=True, autoincrement=False),
+    Column("user_id", Text, nullable=False),
+    # The user's version when it was stored.
+    Column("version", BigInteger, nullable=False),
+    Column("dimension", SmallInteger, nullable=False),
+    # Of unit length, as little-endian half-precision floats.
+    Column("vector", LargeBinary, nullable=False),
+)
+Index(None, vectors.c.org_id, vectors.c.user_id, vectors.c.model, vectors.c.version)
+
+# Which interactions a version took away, so that a partition can drop them in place.
+vector_deletions = Table(
+    "vector_deletions",
+    metadata,
+    _org_id(),
+    Column("user_id", Text, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("interaction_ids", ARRAY(BigInteger), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)

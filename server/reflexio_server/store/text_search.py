@@ -1,0 +1,105 @@
+"""Full-text search in Postgres: any of the query's words, rare words weighing more.
+
+A question shares *some* of its words with its answer, so the words are joined by OR. The score of an interaction is
+
+    sum over the words it has of  idf(word) * 10 * ts_rank(word)   /   sum over all words of  idf(word)
+
+with idf(word) = ln(1 + (N - n + 0.5) / (n + 0.5)), where n of the N interactions that are considered have this word:
+the inverse document frequency of BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009).
+`ts_rank` of one word grows from 0.06 for one occurrence to 0.1 for very many, so the score lies between 0 and 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Float, Text, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reflexio_server.domain.ids import InteractionId, OrgId, UserId
+from reflexio_server.domain.interaction import InteractionFilter, Position
+from reflexio_server.store.interactions import conditions_of
+from reflexio_server.store.tables import interactions
+
+_MOST_WORDS = 64
+"""Of a longer query the first so many distinct words count."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatch:
+    """An interaction that has some of a query's words."""
+
+    interaction_id: InteractionId
+    score: float
+    """From 0 to 1; higher is better."""
+    created_at: int
+    """Nanoseconds since the epoch."""
+
+
+async def matches(
+    connection: AsyncConnection,
+    org_id: OrgId,
+    user_id: UserId,
+    query: str,
+    limit: int,
+    where: InteractionFilter,
+    not_before: Position | None,
+    config: str,
+) -> Sequence[TextMatch]:
+    """The interactions that match `query` best; with the same score the newer first.
+
+    Args:
+        connection: Where to read.
+        org_id: Whose.
+        user_id: Of which user.
+        query: Plain language.
+        limit: How many at most.
+        where: Which to consider; `not_before` stands for its `most_recent_k`.
+        not_before: Consider only what is at this position or newer.
+        config: The Postgres text search configuration that stems the words.
+    """
+    lexeme = func.unnest(func.to_tsvector(cast(config, REGCONFIG), query)).table_valued(
+        "lexeme", "positions", "weights"
+    )
+    quoted = "'" + func.replace(func.replace(lexeme.c.lexeme, "\\", "\\\\"), "'", "''") + literal("'")
+    words = (
+        select(quoted.label("word"), cast(cast(quoted, Text), TSQUERY).label("query")).limit(_MOST_WORDS).cte("words")
+    )
+    any_word = select(cast(func.string_agg(words.c.word, " | "), TSQUERY)).scalar_subquery()
+
+    table = interactions.c
+    considered = conditions_of(org_id, user_id, where, not_before)
+    matched = (
+        select(table.interaction_id, table.created_at, table.lexemes)
+        .where(*considered, table.lexemes.op("@@")(any_word))
+        .cte("matched")
+    )
+    hits = (
+        select(
+            matched.c.interaction_id,
+            matched.c.created_at,
+            words.c.word,
+            (func.ts_rank(matched.c.lexemes, words.c.query) * 10).label("rank"),
+        )
+        .join_from(matched, words, matched.c.lexemes.op("@@")(words.c.query))
+        .cte("hits")
+    )
+    total = select(func.count()).select_from(interactions).where(*considered).scalar_subquery()
+    found = select(hits.c.word, func.count().label("n")).group_by(hits.c.word).cte("found")
+    n = func.coalesce(found.c.n, 0)
+    weights = (
+        select(words.c.word, func.ln(1 + cast(total - n + 0.5, Float) / (n + 0.5)).label("idf"))
+        .select_from(words.outerjoin(found, found.c.word == words.c.word))
+        .cte("weights")
+    )
+    best = select(func.sum(weights.c.idf)).scalar_subquery()
+    score = (func.sum(weights.c.idf * hits.c.rank) / best).label("score")
+    ranked = (
+        select(hits.c.interaction_id, score, hits.c.created_at)
+        .join_from(hits, weights, weights.c.word == hits.c.word)
+        .group_by(hits.c.interaction_id, hits.c.created_at)
+        .order_by(score.desc(), hits.c.created_at.desc(), hits.c.interaction_id.desc())
+        .limit(limit)
+    )
+    rows = await connection.execute(ranked)
+    return [TextMatch(InteractionId(row.interaction_id), float(row.score), row.created_at) for row in rows]

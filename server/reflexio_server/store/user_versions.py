@@ -1,0 +1,101 @@
+"""The version of each user's set of vectors: what makes a cached partition exactly as fresh as it must be.
+
+Whoever changes a user's vectors calls `bump` first, in the same transaction. It takes the lock of the user's row,
+so that the versions of one user are in the order of the commits, and no row can appear behind a reader.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import BigInteger, Text
+
+from reflexio_server.domain.ids import InteractionId, OrgId, UserId
+from reflexio_server.store.database import Database
+from reflexio_server.store.driver_errors import retried
+
+_BUMP = text("""
+    insert into user_versions as u (org_id, user_id, version, reload_before)
+    select :org_id, user_id, nextval('user_versions_sequence'), currval('user_versions_sequence')
+    from unnest(:user_ids) as user_id order by user_id
+    on conflict (org_id, user_id) do update set version = nextval('user_versions_sequence')
+    returning user_id, version
+""").bindparams(bindparam("user_ids", type_=ARRAY(Text)))
+
+_RECORD = text("""
+    insert into vector_deletions (org_id, user_id, version, interaction_ids)
+    values (:org_id, :user_id, :version, :interaction_ids)
+""").bindparams(bindparam("interaction_ids", type_=ARRAY(BigInteger)))
+
+_RELOAD = text("update user_versions set reload_before = :version where org_id = :org_id and user_id = :user_id")
+
+_LOCK_ALL = text("""
+    select count(*) from (
+        select from user_versions where org_id = :org_id order by user_id for update) as locked
+""")
+
+_BUMP_ALL = text("""
+    with forgotten as (delete from vector_deletions where org_id = :org_id)
+    update user_versions
+    set version = nextval('user_versions_sequence'), reload_before = currval('user_versions_sequence')
+    where org_id = :org_id
+""")
+
+_FORGET = text("""
+    with forgotten as (
+        delete from vector_deletions where created_at < now() - make_interval(hours => :hours)
+        returning org_id, user_id, version
+    )
+    update user_versions u set reload_before = greatest(u.reload_before, f.version)
+    from (select org_id, user_id, max(version) as version from forgotten group by org_id, user_id) f
+    where u.org_id = f.org_id and u.user_id = f.user_id
+""")
+
+_DELETIONS_LIFETIME_HOURS = 6
+"""How long deletions are kept for partitions that were not used meanwhile. Older partitions are loaded afresh."""
+
+_MOST_PATCHED = 1000
+"""Larger deletions make partitions reload: a list of ids that long is no quicker to apply."""
+
+
+async def bump(connection: AsyncConnection, org_id: OrgId, user_ids: Iterable[UserId]) -> Mapping[UserId, int]:
+    """Lock the users' rows, in an order that cannot deadlock, and give each a new version.
+
+    The lock is held to the end of the transaction.
+    """
+    rows = await connection.execute(_BUMP, {"org_id": org_id, "user_ids": list(set(user_ids))})
+    return {UserId(row.user_id): row.version for row in rows}
+
+
+async def record_deletion(
+    connection: AsyncConnection, org_id: OrgId, user_id: UserId, version: int, interaction_ids: Sequence[InteractionId]
+) -> None:
+    """Note that `version` took these interactions away. `version` is what `bump` gave in this transaction."""
+    if not interaction_ids:
+        return
+    key = {"org_id": org_id, "user_id": user_id, "version": version}
+    if len(interaction_ids) > _MOST_PATCHED:
+        await connection.execute(_RELOAD, key)
+    else:
+        await connection.execute(_RECORD, {**key, "interaction_ids": list(interaction_ids)})
+
+
+async def lock_all(connection: AsyncConnection, org_id: OrgId) -> None:
+    """Lock the rows of all users of an organisation, in the order that `bump` takes."""
+    await connection.execute(_LOCK_ALL, {"org_id": org_id})
+
+
+async def bump_all(connection: AsyncConnection, org_id: OrgId) -> None:
+    """Give every user of an organisation a new version from which partitions must be loaded afresh."""
+    await connection.execute(_BUMP_ALL, {"org_id": org_id})
+
+
+async def forget_old_deletions(database: Database) -> None:
+    """Delete the records of old deletions; partitions that would need them are loaded afresh."""
+
+    async def work() -> None:
+        async with database.autocommit() as connection:
+            await connection.execute(_FORGET, {"hours": _DELETIONS_LIFETIME_HOURS})
+
+    await retried(work)

@@ -1,0 +1,203 @@
+"""Vectors: stored together with the version that brings them, read by what has changed since a version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import BigInteger, LargeBinary, SmallInteger, Text
+
+from reflexio_server.domain.ids import InteractionId, OrgId, UserId
+from reflexio_server.store import user_versions
+from reflexio_server.store.database import Database
+from reflexio_server.store.driver_errors import retried
+
+# What a deletion took from the queue first is not there to be taken: nothing is stored for it.
+_STORE = text("""
+    with taken as (
+        delete from embedding_queue where org_id = :org_id and interaction_id = any(:taken_ids)
+        returning interaction_id
+    ), stored as (
+        insert into vectors (org_id, interaction_id, model, chunk, user_id, version, dimension, vector)
+        select :org_id, e.interaction_id, :model, e.chunk, e.user_id, e.version, :dimension, e.vector
+        from unnest(:interaction_ids, :chunks, :user_ids, :versions, :vectors)
+             as e (interaction_id, chunk, user_id, version, vector)
+        join taken on taken.interaction_id = e.interaction_id
+    )
+    select interaction_id from taken
+""").bindparams(
+    bindparam("org_id", type_=BigInteger),
+    bindparam("model", type_=Text),
+    bindparam("dimension", type_=SmallInteger),
+    bindparam("taken_ids", type_=ARRAY(BigInteger)),
+    bindparam("interaction_ids", type_=ARRAY(BigInteger)),
+    bindparam("chunks", type_=ARRAY(SmallInteger)),
+    bindparam("user_ids", type_=ARRAY(Text)),
+    bindparam("versions", type_=ARRAY(BigInteger)),
+    bindparam("vectors", type_=ARRAY(LargeBinary)),
+)
+
+_VERSION = text("select version from user_versions where org_id = :org_id and user_id = :user_id")
+
+# One statement is one snapshot: the version, what was deleted and what was added belong together. "With ties" keeps
+# a version whole. All aggregates see the rows in the same order, so that their elements belong together too.
+_CHANGES = text("""
+    with portion as (
+        select v.version, v.interaction_id, v.vector, i.created_at, i.request_id, i.session_id, i.role, i.source
+        from vectors v join interactions i on i.org_id = v.org_id and i.interaction_id = v.interaction_id
+        where v.org_id = :org_id and v.user_id = :user_id and v.model = :model and v.dimension = :dimension
+          and v.version > :vectors_since
+        order by v.version fetch first (:portion) rows with ties
+    ), added as (
+        select count(*) as row_count, max(version) as last_version,
+               array_agg(interaction_id) as interaction_ids, array_agg(created_at) as created_ats,
+               string_agg(uuid_send(request_id), '') as request_ids, array_agg(session_id) as session_ids,
+               array_agg(role) as roles, array_agg(source) as sources, string_agg(vector, '') as vectors
+        from portion
+    )
+    select u.version, u.reload_before, added.*,
+           array(
+               select unnest(d.interaction_ids) from vector_deletions d
+               where d.org_id = :org_id and d.user_id = :user_id and d.version > :deletions_since) as deleted
+    from user_versions u, added
+    where u.org_id = :org_id and u.user_id = :user_id
+""").bindparams(
+    bindparam("org_id", type_=BigInteger),
+    bindparam("user_id", type_=Text),
+    bindparam("portion", type_=BigInteger),
+    bindparam("vectors_since", type_=BigInteger),
+    bindparam("deletions_since", type_=BigInteger),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedText:
+    """The vectors of one interaction."""
+
+    user_id: UserId
+    interaction_id: InteractionId
+    vectors: Sequence[bytes]
+    """One per piece of its text, in order: of unit length, little-endian half-precision floats."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRows:
+    """Vectors with what filters need, as columns: the elements at one place belong together."""
+
+    interaction_ids: Sequence[int]
+    created_ats: Sequence[int]
+    """Nanoseconds since the epoch."""
+    request_ids: bytes
+    """16 bytes each."""
+    session_ids: Sequence[str]
+    roles: Sequence[str]
+    sources: Sequence[str]
+    vectors: bytes
+    """Little-endian half-precision floats, `dimension` of them each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of a user's vectors since a version: a consistent state of the database."""
+
+    version: int
+    """The user's version."""
+    reload_before: int
+    """Whoever has not seen this version cannot be told all deletions."""
+    deleted: Sequence[int]
+    """Interactions whose vectors are gone; none of them is among `added`."""
+    added: VectorRows | None
+    """A portion of what came, in the order of versions; None where nothing came."""
+    added_up_to: int
+    """The version up to which nothing that came is missing."""
+
+
+async def store(
+    database: Database, org_id: OrgId, model: str, dimension: int, texts: Sequence[EmbeddedText]
+) -> set[InteractionId]:
+    """Store vectors, in one transaction, for those interactions that are still in the embedding queue.
+
+    Returns:
+        The interactions that it was done for. The others were deleted, or another server was quicker.
+
+    Raises:
+        DatabaseUnavailable: Postgres cannot be reached; repeating it is safe.
+    """
+
+    async def work() -> set[InteractionId]:
+        async with database.transaction() as connection:
+            versions = await user_versions.bump(connection, org_id, {t.user_id for t in texts})
+            pieces = [(t, chunk, vector) for t in texts for chunk, vector in enumerate(t.vectors)]
+            parameters = {
+                "org_id": org_id,
+                "model": model,
+                "dimension": dimension,
+                "taken_ids": [t.interaction_id for t in texts],
+                "interaction_ids": [t.interaction_id for t, _, _ in pieces],
+                "chunks": [chunk for _, chunk, _ in pieces],
+                "user_ids": [t.user_id for t, _, _ in pieces],
+                "versions": [versions[t.user_id] for t, _, _ in pieces],
+                "vectors": [vector for _, _, vector in pieces],
+            }
+            stored = set((await connection.execute(_STORE, parameters)).scalars())
+            await connection.commit()
+        return stored
+
+    return await retried(work)
+
+
+async def version_of(connection: AsyncConnection, org_id: OrgId, user_id: UserId) -> int | None:
+    """The version of a user's set of vectors; None where there never was a vector."""
+    row = (await connection.execute(_VERSION, {"org_id": org_id, "user_id": user_id})).one_or_none()
+    return row.version if row is not None else None
+
+
+async def changes(
+    connection: AsyncConnection,
+    org_id: OrgId,
+    user_id: UserId,
+    model: str,
+    dimension: int,
+    *,
+    vectors_since: int,
+    deletions_since: int,
+    portion: int,
+) -> Changes | None:
+    """What became of a user's vectors; None where there never was one.
+
+    Args:
+        connection: Where to read; one statement.
+        org_id: Whose.
+        user_id: Of which user.
+        model: The name of the model that made the vectors.
+        dimension: The dimension of its vectors.
+        vectors_since: Only vectors of later versions.
+        deletions_since: Only deletions of later versions.
+        portion: How many vectors at most; those of one version are not torn apart, though.
+    """
+    parameters = {
+        "org_id": org_id,
+        "user_id": user_id,
+        "model": model,
+        "dimension": dimension,
+        "vectors_since": vectors_since,
+        "deletions_since": deletions_since,
+        "portion": portion,
+    }
+    row = (await connection.execute(_CHANGES, parameters)).one_or_none()
+    if row is None:
+        return None
+    added = None
+    if row.row_count:
+        added = VectorRows(
+            interaction_ids=row.interaction_ids,
+            created_ats=row.created_ats,
+            request_ids=row.request_ids,
+            session_ids=row.session_ids,
+            roles=row.roles,
+            sources=row.sources,
+            vectors=row.vectors,
+        )
+    added_up_to = row.version if row.row_count < portion else row.last_version
+    return Changes(row.version, row.reload_before, row.deleted, added, added_up_to)
