@@ -1,0 +1,1 @@
+"""The read path: by meaning, by words, and in order of time."""
