@@ -1,0 +1,150 @@
+"""The one place that builds things: started along the data's way, stopped in reverse."""
+
+import asyncio
+import gc
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from reflexio_server.embed.backlog import Backlog
+from reflexio_server.embed.batching import EmbeddingThread
+from reflexio_server.embed.embedder import Embedder
+from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedder
+from reflexio_server.index.partition_cache import PartitionCache
+from reflexio_server.publish.housekeeping import Housekeeping
+from reflexio_server.publish.publisher import Publisher
+from reflexio_server.rpc.interaction_service import InteractionService
+from reflexio_server.rpc.request_service import RequestService
+from reflexio_server.rpc.server import Server
+from reflexio_server.rpc.server_service import ServerService
+from reflexio_server.search.lister import Lister
+from reflexio_server.search.searcher import Searcher
+from reflexio_server.settings import Settings
+from reflexio_server.store.database import Database
+from reflexio_server.store.embedded_postgres import EmbeddedPostgres
+from reflexio_server.store.interaction_ids import InteractionIds
+from reflexio_server.store.location import driver_url, location_of
+from reflexio_server.store.migrate import migrate
+from reflexio_server.store.publications import PublicationStore
+from reflexio_server.validate.images import ImageRules
+
+_log = structlog.get_logger("reflexio")
+
+_MIB = 1024 * 1024
+
+
+class Application:
+    """A whole server. `async with Application(settings)` runs it for the length of the block."""
+
+    def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
+        """Build everything without touching anything outside.
+
+        Args:
+            settings: What the operator chose.
+            embedder: Another embedding model than the settings name.
+
+        Raises:
+            InvalidDatabaseUrl: The settings' URL names no Postgres.
+        """
+        self._settings = settings
+        self._state = "starting"
+        self._running = AsyncExitStack()
+        url = settings.database_url.get_secret_value() if settings.database_url is not None else None
+        self._url = driver_url(url) if url is not None else None
+        location = location_of(url, settings.data_dir)
+
+        database = Database(
+            pool_size=settings.database_pool_size, statement_cache_size=settings.database_statement_cache_size
+        )
+        self._database = database
+        self._embedder = embedder or SentenceTransformerEmbedder(settings.embedding_model)
+        self._embedding = EmbeddingThread(self._embedder)
+        self._backlog = Backlog(database, self._embedding)
+        self._index = PartitionCache(database, self._embedder, memory_bytes=settings.index_memory_mb * _MIB)
+        publications = PublicationStore(database, InteractionIds(database), settings.text_search_config)
+        self._housekeeping = Housekeeping(database, publications)
+        lister = Lister(database)
+        self._server = Server(
+            InteractionService(
+                publisher=Publisher(publications, self._backlog),
+                searcher=Searcher(
+                    database,
+                    self._embedding,
+                    self._backlog,
+                    self._index,
+                    settings.text_search_config,
+                    settings.max_message_mb * _MIB,
+                ),
+                lister=lister,
+                database=database,
+                location=location,
+                image_rules=ImageRules(settings.max_image_mb * _MIB, settings.max_image_megapixels * 1_000_000),
+                search_wait_seconds=settings.search_wait_seconds,
+            ),
+            RequestService(lister, database),
+            ServerService(self._embedder, self._backlog, location, settings.max_message_mb * _MIB),
+            max_message_bytes=settings.max_message_mb * _MIB,
+            state=lambda: self._state,
+            with_reflection=settings.reflection,
+        )
+        self.port = 0
+        """The port that it listens on, once it does."""
+
+    async def start(self) -> None:
+        """Start everything. When this returns, calls are answered.
+
+        Raises:
+            CannotListen: The address is taken or is not this machine's.
+            DataFolderInUse: Another server uses the folder of the embedded Postgres.
+            DatabaseUnavailable: The Postgres of the settings cannot be reached.
+            ModelUnavailable: The embedding model cannot be loaded.
+        """
+        async with AsyncExitStack() as started:
+            self.port = await self._server.start(self._settings.host, self._settings.port)
+            started.push_async_callback(self._server.stop, 0)
+            # Side by side: the model takes seconds to load, Postgres one to start.
+            model = asyncio.create_task(self._embedding.start())
+            started.push_async_callback(self._embedding.stop)
+            try:
+                self._database.open(self._url or await self._start_postgres(started))
+                started.push_async_callback(self._database.close)
+                started.callback(self._index.close)
+                await migrate(self._database)
+                await model
+            finally:
+                model.cancel()
+            self._backlog.start()
+            started.push_async_callback(self._backlog.stop)
+            self._housekeeping.start()
+            started.push_async_callback(self._housekeeping.stop)
+            # What was loaded stays: the garbage collector need not look through it again and again.
+            gc.collect()
+            gc.freeze()
+            self._state = "serving"
+            await self._server.set_serving(serving=True)
+            self._running = started.pop_all()
+
+    async def stop(self) -> None:
+        """Take no more calls, let those in flight end, and stop everything in reverse order."""
+        self._state = "stopping"
+        await self._server.set_serving(serving=False)
+        await self._server.stop(self._settings.drain_seconds)
+        await self._running.aclose()
+
+    async def _start_postgres(self, started: AsyncExitStack) -> str:
+        postgres = EmbeddedPostgres(self._settings.data_dir)
+        _log.info("starting the embedded Postgres", data_dir=str(postgres.data_dir))
+        url = await asyncio.to_thread(postgres.start)
+        started.push_async_callback(asyncio.to_thread, postgres.stop)
+        return url
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()

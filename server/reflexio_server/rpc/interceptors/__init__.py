@@ -1,0 +1,1 @@
+"""What every call passes through, each part in a file of its own."""

@@ -1,0 +1,54 @@
+"""The frame of an interceptor: what grpc.aio wants, written once."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import grpc
+
+if TYPE_CHECKING:
+    Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+else:  # The classes take parameters in their type stubs only.
+    Context = grpc.aio.ServicerContext
+    Handler = grpc.RpcMethodHandler
+Proceed: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+
+OUR_METHODS = "/reflexio."
+"""What the methods of our services begin with; health and reflection answer by themselves."""
+
+
+class UnaryInterceptor(grpc.aio.ServerInterceptor, ABC):
+    """Stands around the calls of our methods, which have one request and one response each."""
+
+    def __init__(self) -> None:
+        self._wrapped: dict[str, Handler | None] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Called by grpc for each call; the handler of a method is wrapped once."""
+        method = handler_call_details.method
+        if method in self._wrapped:
+            return self._wrapped[method]
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(OUR_METHODS):
+            # Not remembered: callers could fill the memory with names that do not exist.
+            return handler
+        self._wrapped[method] = self.wrap(method, handler)
+        return self._wrapped[method]
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        """The handler that stands around `handler`."""
+        proceed = cast(Proceed, handler.unary_unary)
+
+        async def behavior(request: Any, context: Context) -> Any:
+            return await self.call(method, proceed, request, context)
+
+        return grpc.unary_unary_rpc_method_handler(behavior, handler.request_deserializer, handler.response_serializer)
+
+    @abstractmethod
+    async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
+        """Do one's part, and `await proceed(request, context)` for the rest."""

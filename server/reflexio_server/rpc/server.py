@@ -1,0 +1,111 @@
+"""The gRPC server: what it listens on, what a call passes through, and how it comes to an end."""
+
+from collections.abc import Callable, Sequence
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from reflexio.v1 import (
+    interaction_service_pb2,
+    interaction_service_pb2_grpc,
+    request_service_pb2,
+    request_service_pb2_grpc,
+    server_service_pb2,
+    server_service_pb2_grpc,
+)
+
+from reflexio_server.rpc.interaction_service import InteractionService
+from reflexio_server.rpc.interceptors.access import Access
+from reflexio_server.rpc.interceptors.errors import Errors
+from reflexio_server.rpc.interceptors.logging import Logging
+from reflexio_server.rpc.interceptors.readiness import Readiness
+from reflexio_server.rpc.interceptors.validation import Validation
+from reflexio_server.rpc.request_service import RequestService
+from reflexio_server.rpc.server_service import ServerService
+from reflexio_server.validate.contract import Contract
+
+SERVICES = tuple(
+    file.DESCRIPTOR.services_by_name[name].full_name
+    for file, name in (
+        (interaction_service_pb2, "InteractionService"),
+        (request_service_pb2, "RequestService"),
+        (server_service_pb2, "ServerService"),
+    )
+)
+
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+class CannotListen(Exception):
+    """The address is taken or is not this machine's."""
+
+
+class Server:
+    """Listens from `start` on, and lets calls through while `state` says "serving"."""
+
+    def __init__(
+        self,
+        interactions: InteractionService,
+        requests: RequestService,
+        server: ServerService,
+        *,
+        max_message_bytes: int,
+        state: Callable[[], str],
+        with_reflection: bool,
+    ) -> None:
+        self._server = grpc.aio.server(
+            interceptors=[
+                Logging(),  # Outermost: sees how every call ended.
+                Errors(),  # Outside all that refuses, so that each refusal has a reason.
+                Readiness(state),
+                Access(),
+                Validation(Contract()),  # Last: nothing of a request is looked at before the caller is known.
+            ],
+            options=_options(max_message_bytes),
+        )
+        interaction_service_pb2_grpc.add_InteractionServiceServicer_to_server(interactions, self._server)
+        request_service_pb2_grpc.add_RequestServiceServicer_to_server(requests, self._server)
+        server_service_pb2_grpc.add_ServerServiceServicer_to_server(server, self._server)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if with_reflection:
+            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, answering health with NOT_SERVING. Returns the port, which is another one where `port` is 0.
+
+        Raises:
+            CannotListen: The address is taken or is not this machine's.
+        """
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            bound = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            message = f"cannot listen on {address}: the address is in use or is not one of this machine's"
+            raise CannotListen(message) from error
+        await self.set_serving(serving=False)
+        await self._server.start()
+        return bound
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """Tell health checks whether calls are answered."""
+        for service in ("", *SERVICES):
+            await self._health.set(service, _SERVING if serving else _NOT_SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Take no more calls and let those in flight end, for `grace` seconds at most."""
+        await self._server.stop(grace)
+
+
+def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
+    return (
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        # Otherwise a second server on the same port starts without an error and takes half of the calls.
+        ("grpc.so_reuseport", 0),
+        # Clients may ask every ten seconds whether the connection is alive, also between calls.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    )

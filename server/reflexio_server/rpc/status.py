@@ -1,0 +1,45 @@
+"""Which status each error becomes, with the details that programs branch on."""
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from reflexio_server.domain.errors import Reason, ReflexioError
+
+DOMAIN = "reflexio"
+
+_MOST_VIOLATIONS = 16
+"""Statuses travel in HTTP/2 headers, of which clients accept 8 KiB."""
+
+STATUS_CODES = {
+    Reason.INVALID_FIELD: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.MALFORMED_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.INVALID_IMAGE: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.INVALID_PAGE_TOKEN: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.IDEMPOTENCY_KEY_REUSED: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.NOT_READY: grpc.StatusCode.UNAVAILABLE,
+    Reason.DATABASE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+
+def status_of(error: ReflexioError, request_id: str) -> Status:
+    """The status that tells a caller of `error`."""
+    code = STATUS_CODES[error.reason]
+    status = Status(code=code.value[0], message=error.message)
+    status.details.add().Pack(
+        ErrorInfo(reason=f"ERROR_REASON_{error.reason.name}", domain=DOMAIN, metadata=error.metadata)
+    )
+    if error.violations:
+        bad = BadRequest()
+        for violation in error.violations[:_MOST_VIOLATIONS]:
+            bad.field_violations.add(field=violation.field, description=violation.description, reason=violation.rule)
+        status.details.add().Pack(bad)
+    if error.retry_after is not None:
+        delay = Duration()
+        delay.FromMilliseconds(round(error.retry_after * 1000))
+        status.details.add().Pack(RetryInfo(retry_delay=delay))
+    status.details.add().Pack(RequestInfo(request_id=request_id))
+    return status

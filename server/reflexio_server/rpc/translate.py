@@ -1,0 +1,192 @@
+"""Between the messages of the contract and what the server works with."""
+
+import hashlib
+from collections.abc import Sequence
+
+from google.protobuf.json_format import MessageToDict, SerializeToJsonError
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+from reflexio.v1 import interaction_pb2, interaction_service_pb2, request_pb2, request_service_pb2, session_pb2
+
+from reflexio_server.domain.errors import InvalidFields
+from reflexio_server.domain.ids import SessionId, UserId, request_id_from
+from reflexio_server.domain.interaction import (
+    DEFAULT_ROLE,
+    Image,
+    Interaction,
+    InteractionFilter,
+    NewInteraction,
+    ToolUse,
+    UserAction,
+)
+from reflexio_server.domain.request import Publication, PublishedRequest, Request
+from reflexio_server.validate import rules
+from reflexio_server.validate.images import ImageRules
+
+
+async def publication_from(
+    request: interaction_service_pb2.PublishInteractionsRequest, image_rules: ImageRules
+) -> Publication:
+    """What a publish asks to store.
+
+    Raises:
+        InvalidFields: A rule is broken that the contract cannot state.
+    """
+    key = request.idempotency_key
+    return Publication(
+        user_id=UserId(request.user_id),
+        interactions=tuple(
+            [
+                await _new_interaction_from(f"interactions[{index}]", interaction, image_rules)
+                for index, interaction in enumerate(request.interactions)
+            ]
+        ),
+        source=request.source,
+        agent_version=request.agent_version,
+        session_id=SessionId(request.session_id),
+        skip_aggregation=request.skip_aggregation,
+        force_extraction=request.force_extraction,
+        idempotency_key=key,
+        fingerprint=_fingerprint(request) if key else b"",
+    )
+
+
+def _fingerprint(request: interaction_service_pb2.PublishInteractionsRequest) -> bytes:
+    """A digest of what is to be stored. A repetition may wait where the first try did not."""
+    bare = interaction_service_pb2.PublishInteractionsRequest()
+    bare.CopyFrom(request)
+    bare.ClearField("idempotency_key")
+    bare.ClearField("wait_for_response")
+    return hashlib.sha256(bare.SerializeToString(deterministic=True)).digest()
+
+
+async def _new_interaction_from(
+    field: str, interaction: interaction_pb2.NewInteraction, image_rules: ImageRules
+) -> NewInteraction:
+    created_at = None
+    if interaction.HasField("created_at"):
+        when = f"{field}.created_at"
+        moment = rules.moment(when, interaction.created_at.seconds, interaction.created_at.nanos)
+        created_at = rules.not_ahead(when, moment)
+    return NewInteraction(
+        role=interaction.role or DEFAULT_ROLE,
+        content=interaction.content,
+        shadow_content=interaction.shadow_content,
+        expert_content=interaction.expert_content,
+        user_action=UserAction(interaction.user_action or UserAction.NONE),
+        user_action_description=interaction.user_action_description,
+        interacted_image_url=rules.http_url(f"{field}.interacted_image_url", interaction.interacted_image_url),
+        image=await image_rules.check(f"{field}.image", interaction.image) if interaction.image else None,
+        tools_used=_tools_from(f"{field}.tools_used", interaction.tools_used),
+        created_at=created_at,
+    )
+
+
+def _tools_from(field: str, tools: Sequence[interaction_pb2.ToolUse]) -> tuple[ToolUse, ...]:
+    size = 0
+    found: list[ToolUse] = []
+    for index, tool in enumerate(tools):
+        where = f"{field}[{index}].tool_data"
+        try:
+            data = MessageToDict(tool.tool_data)
+        except SerializeToJsonError:
+            raise InvalidFields.one(where, "struct.number", "must not contain NaN or infinity") from None
+        size += rules.json_object(where, data)
+        found.append(ToolUse(tool.tool_name, data))
+    rules.tools_size(field, size)
+    return tuple(found)
+
+
+def filter_from(message: interaction_pb2.InteractionFilter) -> InteractionFilter:
+    """Which interactions to consider; an empty condition is none.
+
+    Raises:
+        InvalidFields: A time is no time, or the times are reversed.
+    """
+    start_time, end_time = span_from(message, "filter.")
+    return InteractionFilter(
+        request_id=request_id_from(message.request_id) if message.request_id else None,
+        session_id=SessionId(message.session_id) if message.session_id else None,
+        start_time=start_time,
+        end_time=end_time,
+        role=message.role or None,
+        source=message.source or None,
+        most_recent_k=message.most_recent_k if message.HasField("most_recent_k") else None,
+    )
+
+
+def span_from(
+    message: interaction_pb2.InteractionFilter | request_service_pb2.ListRequestsRequest, prefix: str = ""
+) -> tuple[int | None, int | None]:
+    """The start and end time of a message, in nanoseconds since the epoch.
+
+    Raises:
+        InvalidFields: A time is no time, or they are reversed.
+    """
+    start = end = None
+    if message.HasField("start_time"):
+        start = rules.bound(f"{prefix}start_time", message.start_time.seconds, message.start_time.nanos)
+    if message.HasField("end_time"):
+        end = rules.bound(f"{prefix}end_time", message.end_time.seconds, message.end_time.nanos)
+    rules.in_order(f"{prefix}end_time", start, end)
+    return start, end
+
+
+def interaction_to(interaction: Interaction) -> interaction_pb2.Interaction:
+    """The message of an interaction."""
+    return interaction_pb2.Interaction(
+        interaction_id=interaction.interaction_id,
+        user_id=interaction.user_id,
+        request_id=str(interaction.request_id),
+        session_id=interaction.session_id,
+        role=interaction.role,
+        content=interaction.content,
+        shadow_content=interaction.shadow_content,
+        expert_content=interaction.expert_content,
+        user_action=interaction_pb2.UserAction.ValueType(interaction.user_action),
+        user_action_description=interaction.user_action_description,
+        interacted_image_url=interaction.interacted_image_url,
+        has_image=interaction.has_image,
+        image=_image_to(interaction.image),
+        tools_used=[_tool_to(tool) for tool in interaction.tools_used],
+        created_at=timestamp_to(interaction.created_at),
+    )
+
+
+def timestamp_to(nanoseconds: int) -> Timestamp:
+    """The message of a moment, given in nanoseconds since the epoch."""
+    seconds, nanos = divmod(nanoseconds, rules.SECOND)
+    return Timestamp(seconds=seconds, nanos=nanos)
+
+
+def sessions_to(published: Sequence[PublishedRequest]) -> list[session_pb2.Session]:
+    """The requests grouped by session, sessions in the order of their first request."""
+    sessions: dict[str, session_pb2.Session] = {}
+    for entry in published:
+        session_id = entry.request.session_id
+        session = sessions.setdefault(session_id, session_pb2.Session(session_id=session_id))
+        session.requests.add(
+            request=_request_to(entry.request), interactions=[interaction_to(i) for i in entry.interactions]
+        )
+    return list(sessions.values())
+
+
+def _request_to(request: Request) -> request_pb2.Request:
+    return request_pb2.Request(
+        request_id=str(request.request_id),
+        user_id=request.user_id,
+        source=request.source,
+        agent_version=request.agent_version,
+        session_id=request.session_id,
+        created_at=timestamp_to(request.created_at),
+    )
+
+
+def _image_to(image: Image | None) -> interaction_pb2.Image | None:
+    return interaction_pb2.Image(data=image.data, media_type=image.media_type) if image is not None else None
+
+
+def _tool_to(tool: ToolUse) -> interaction_pb2.ToolUse:
+    data = Struct()
+    data.update(tool.tool_data)
+    return interaction_pb2.ToolUse(tool_name=tool.tool_name, tool_data=data)

@@ -1,0 +1,54 @@
+"""What an operator can choose: read once, from the environment (`REFLEXIO_*`) and the flags of `reflexio serve`."""
+
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings of a server. Each field's description is its documentation; docs/settings.md holds the table."""
+
+    model_config = SettingsConfigDict(env_prefix="REFLEXIO_", frozen=True, extra="forbid", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    data_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("reflexio"),
+        description="Folder of the embedded Postgres; not used with a database URL.",
+    )
+    database_url: SecretStr | None = Field(
+        None, description="A Postgres to use, version 14 or newer: `postgresql://user:password@host/database`."
+    )
+    database_pool_size: int = Field(10, ge=2, le=1000, description="How many connections to Postgres to hold.")
+    database_statement_cache_size: int = Field(
+        100, ge=0, description="Prepared statements kept per connection; 0 behind a pgbouncer older than 1.21."
+    )
+    embedding_model: str = Field(
+        "all-MiniLM-L6-v2",
+        description="A sentence-transformers model: the packaged one, a folder, or a name that its library can load.",
+    )
+    text_search_config: str = Field(
+        "english",
+        pattern=r"^[a-z_]+$",
+        description="Postgres text search configuration of interactions and queries: `english`, `german`, `simple`…",
+    )
+    index_memory_mb: int = Field(
+        512, ge=1, description="Memory for vectors in use, in MiB; least recently used go first."
+    )
+    search_wait_seconds: float = Field(
+        5.0, ge=0, description="How long a search waits at most until interactions published just before are embedded."
+    )
+    max_message_mb: int = Field(32, ge=1, le=1024, description="Size of the largest request that is accepted, in MiB.")
+    max_image_mb: int = Field(10, ge=1, description="Size of the largest image file that is accepted, in MiB.")
+    max_image_megapixels: int = Field(
+        50, ge=1, description="Size of the largest image when unpacked, in million pixels."
+    )
+    drain_seconds: float = Field(
+        10.0, ge=0, description="How long calls in flight may take to end when the server stops."
+    )
+    reflection: bool = Field(True, description="Whether to answer gRPC reflection, so that tools find the contract.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines.")

@@ -1,0 +1,65 @@
+"""What tests run against: real servers on the embedded Postgres, shared where tests do not get in each other's way."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from uuid import uuid4
+
+import pytest
+from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.store.database import Database
+from reflexio_server.store.migrate import migrate
+
+from tests.running import Postgres, RunningServer, running_server
+
+_org_ids = count(1000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    for name in [name for name in os.environ if name.startswith("REFLEXIO_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A Postgres for the whole run."""
+    started = Postgres(tmp_path_factory.mktemp("postgres"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+async def database(postgres: Postgres) -> AsyncIterator[Database]:
+    """An opened database with our tables, without a server. Tests keep to an organisation of their own."""
+    opened = Database(pool_size=10, statement_cache_size=100)
+    opened.open(postgres.new_database())
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def org_id() -> OrgId:
+    """An organisation that no other test uses."""
+    return OrgId(next(_org_ids))
+
+
+@pytest.fixture
+def user_id() -> UserId:
+    """A user whom no other test uses."""
+    return UserId(f"user-{uuid4()}")
+
+
+@pytest.fixture(scope="session")
+def server(postgres: Postgres) -> Iterator[RunningServer]:
+    """The server that tests share. They keep to users of their own and delete nothing of others."""
+    with running_server(postgres.new_database()) as started:
+        yield started
+
+
+@pytest.fixture
+def fresh_server(postgres: Postgres) -> Iterator[RunningServer]:
+    """A server that nobody else uses, on an empty database."""
+    with running_server(postgres.new_database()) as started:
+        yield started

@@ -1,0 +1,102 @@
+"""Servers for tests: whole ones, on free ports, with databases of their own."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from reflexio_server.app import Application
+from reflexio_server.settings import Settings
+from reflexio_server.store.embedded_postgres import EmbeddedPostgres
+from sqlalchemy import make_url
+
+from tests.fakes.embedder import FakeEmbedder
+
+
+class Postgres:
+    """The embedded Postgres, with a new database for whoever asks."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._embedded = EmbeddedPostgres(data_dir)
+        self._numbers = count(1)
+        self._url = make_url(self._embedded.start())
+
+    def new_database(self) -> str:
+        """The URL of a database that is empty."""
+        name = f"test_{next(self._numbers)}"
+        socket_dir = self._url.query["host"]
+
+        async def create() -> None:
+            connection = await asyncpg.connect(host=socket_dir, user="postgres", database="postgres")
+            await connection.execute(f"create database {name}")
+            await connection.close()
+
+        _in_a_loop_of_its_own(create())
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def stop(self) -> None:
+        """End it."""
+        self._embedded.stop()
+
+
+class RunningServer:
+    """A server in a thread with a loop of its own, so that blocking clients can call it from a test."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="server under test")
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def target(self) -> str:
+        """Where it listens: host and port."""
+        return f"127.0.0.1:{self.app.port}"
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as users write it."""
+        return f"http://{self.target}"
+
+    def stop(self) -> None:
+        """End it as SIGTERM would."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        try:
+            async with self.app:
+                self._started.set()
+                await self._stop.wait()
+        except BaseException as error:
+            self._failure = error
+            self._started.set()
+            raise
+
+
+@contextmanager
+def running_server(database_url: str, **settings: Any) -> Iterator[RunningServer]:
+    """A server on a free port with a deterministic embedder."""
+    embedder = settings.pop("embedder", None) or FakeEmbedder()
+    chosen = Settings(port=0, database_url=database_url, **settings)
+    server = RunningServer(Application(chosen, embedder))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _in_a_loop_of_its_own(work: Any) -> None:
+    thread = threading.Thread(target=lambda: asyncio.run(work))
+    thread.start()
+    thread.join()
