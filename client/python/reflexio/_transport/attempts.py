@@ -1,0 +1,54 @@
+"""How long one call is pursued.
+
+gRPC itself makes up to five attempts while they end in UNAVAILABLE, within about two seconds (`service_config.json`; it
+allows no more). That hides a lost connection, not a restart of the server, which may take ten. So the client goes on,
+but only where it knows that a Reflexio server is there: it has had an answer from this endpoint before, or this very
+error is one. Otherwise a mistyped endpoint would take that long to be told from a good one.
+
+Repeating is safe for every call: a publish has an idempotency key, deletes and reads may be repeated by contract. A
+delete whose first answer was lost counts what the repetition found.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+from reflexio.errors import ReflexioError, ServerUnreachableError
+
+RESTART_SECONDS = 15.0
+"""How long a server that was there before may be away."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 1.0
+
+
+class Attempts:
+    """The time that one call has, and whether it is worth another attempt."""
+
+    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._deadline = clock() + timeout
+        self._give_up: float | None = None
+        self._pause = _FIRST_PAUSE
+
+    def remaining(self) -> float:
+        """Seconds that the next attempt may take; 0 or less means that the time is over."""
+        return self._deadline - self._clock()
+
+    def pause_after(self, error: ReflexioError, *, answered_before: bool) -> float | None:
+        """Seconds to wait before the next attempt, or None when `error` is to be raised.
+
+        Args:
+            error: How the attempt ended.
+            answered_before: Whether a server has ever answered this client.
+        """
+        if error.status != "UNAVAILABLE":
+            return None
+        if isinstance(error, ServerUnreachableError) and not answered_before:
+            return None
+        now = self._clock()
+        if self._give_up is None:
+            self._give_up = min(self._deadline, now + RESTART_SECONDS)
+        pause = max(self._pause * random.uniform(0.8, 1.2), error.retry_after or 0.0)  # noqa: S311  # Not a secret.
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return pause if now + pause < self._give_up else None

@@ -1,0 +1,65 @@
+"""The gRPC channel of a client: opened when needed, one for each process.
+
+Both clients use a plain `grpc` channel. Those of `grpc.aio` keep a thread inside gRPC all the time, and with it no
+process survives a fork: gRPC skips its own preparations, and every call of the child hangs. A plain channel's futures
+are as fast when an event loop waits for them, and they belong to no loop, so that one channel serves several.
+"""
+
+import os
+from typing import Any
+
+import grpc
+
+from reflexio._calls.call import Call
+from reflexio._channel import channel_credentials, channel_options
+from reflexio._endpoint import Endpoint
+from reflexio.errors import ClientClosedError
+
+
+class Channels:
+    """A channel to one endpoint. May be used from several threads, and after a fork."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        # By process: a channel is dead in a child, and must not even be closed there.
+        self._opened: dict[int, grpc.Channel] = {}
+        self.closed = False
+
+    def method(self, call: Call[Any]) -> Any:
+        """What makes the call: blocking when it is called, in the background through its `future`.
+
+        Raises:
+            ClientClosedError: There is no channel any more.
+        """
+        return self._channel().unary_unary(
+            call.method.path,
+            request_serializer=call.method.request_type.SerializeToString,
+            response_deserializer=call.method.response_type.FromString,
+        )
+
+    def close(self) -> None:
+        """Close the channel of this process. Calls under way fail; closing again does nothing."""
+        self.closed = True
+        channel = self._opened.pop(os.getpid(), None)
+        if channel is not None:
+            channel.close()
+
+    def _channel(self) -> grpc.Channel:
+        if self.closed:
+            raise ClientClosedError("the client is closed")
+        process = os.getpid()
+        channel = self._opened.get(process)
+        if channel is not None:
+            return channel
+        opened = self._open()
+        # Atomic, and so without a lock, which a fork might leave locked for ever in the child.
+        channel = self._opened.setdefault(process, opened)
+        if channel is not opened:
+            opened.close()
+        return channel
+
+    def _open(self) -> grpc.Channel:
+        options = channel_options(self._endpoint)
+        if self._endpoint.secure:
+            return grpc.secure_channel(self._endpoint.target, channel_credentials(), options)
+        return grpc.insecure_channel(self._endpoint.target, options)

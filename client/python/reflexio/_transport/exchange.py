@@ -1,0 +1,104 @@
+"""What both transports know about a call before it is sent and after it has failed."""
+
+import math
+import os
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from reflexio import errors
+from reflexio._calls.call import Call
+from reflexio._channel import timeout_seconds
+from reflexio._endpoint import Endpoint, find_endpoint
+from reflexio._transport.attempts import Attempts
+
+API_KEY_VARIABLE = "REFLEXIO_API_KEY"
+
+
+@dataclass(slots=True)
+class Connection:
+    """Where calls go, in whose name, and for how long at most."""
+
+    endpoint: Endpoint
+    api_key: str = field(repr=False)
+    timeout: float | None
+    """Seconds for every call; None means that each kind of call has its own."""
+    answered: bool = False
+    """Whether a server has ever answered."""
+
+    @classmethod
+    def open(cls, api_key: str, url_endpoint: str, timeout: float | None) -> "Connection":
+        """Check what a client was made with, and look up in the environment what was left out.
+
+        Raises:
+            InvalidArgumentError: One of the arguments, or of the environment variables in their place, is of no use.
+        """
+        if not isinstance(api_key, str):
+            raise errors.invalid_argument("api_key", f"must be a str, not {type(api_key).__name__}")
+        key = (api_key or os.environ.get(API_KEY_VARIABLE, "")).strip()
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise errors.invalid_argument("api_key", "has characters that no API key has")
+        if timeout is not None:
+            number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+            if not number or not 0 < timeout < math.inf:
+                raise errors.invalid_argument("timeout", f"must be a positive number of seconds, not {timeout!r}")
+        return cls(find_endpoint(url_endpoint), key, timeout)
+
+
+class Exchange:
+    """One call on its way: its metadata and deadline, and what a failed attempt means."""
+
+    def __init__(self, call: Call[Any], connection: Connection) -> None:
+        self._call = call
+        self._connection = connection
+        self._request_id = str(uuid.uuid4())
+        self._attempts = Attempts(connection.timeout or timeout_seconds(call.timeout_class))
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What travels beside the request. Every attempt has the same `x-request-id`."""
+        request_id = ("x-request-id", self._request_id)
+        key = self._connection.api_key
+        return (request_id, ("authorization", f"Bearer {key}")) if key else (request_id,)
+
+    def remaining(self) -> float:
+        """Seconds that the next attempt may take."""
+        return max(self._attempts.remaining(), 0.001)
+
+    def succeeded(self) -> None:
+        """Note that a server has answered."""
+        self._connection.answered = True
+
+    def pause_after(self, rpc_error: grpc.RpcError) -> float:
+        """Seconds to wait before the call is tried again.
+
+        Raises:
+            ReflexioError: The call has failed for good.
+        """
+        endpoint = self._connection.endpoint
+        error = errors.from_rpc_error(
+            rpc_error,
+            endpoint=endpoint.url,
+            advice=self._advice(),
+            request_id=self._request_id,
+            argument_name=self._call.argument_name,
+        )
+        pause = self._attempts.pause_after(error, answered_before=self._connection.answered)
+        if not isinstance(
+            error, (errors.ServerUnreachableError, errors.DeadlineExceededError, errors.UnimplementedError)
+        ):
+            self._connection.answered = True
+        if pause is None:
+            raise error from rpc_error
+        return pause
+
+    def _advice(self) -> str:
+        endpoint = self._connection.endpoint
+        proxy = "" if endpoint.local else ", is a proxy in between (https_proxy, no_proxy)"
+        return (
+            f"Is `reflexio serve` running there, is the port right, does it speak "
+            f"{'TLS, as https:// asks for' if endpoint.secure else 'plain text and not TLS (https://)'}{proxy}? "
+            f"The endpoint comes from {endpoint.origin}."
+        )

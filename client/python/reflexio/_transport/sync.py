@@ -1,0 +1,54 @@
+"""Sends calls and blocks until they are answered."""
+
+import time
+from typing import Any, TypeVar
+
+import grpc
+
+from reflexio._calls.call import Call
+from reflexio._transport.channels import Channels
+from reflexio._transport.exchange import Connection, Exchange
+from reflexio.errors import ClientClosedError
+
+T = TypeVar("T")
+
+
+class SyncTransport:
+    """The way to the server for threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._channels = Channels(connection.endpoint)
+
+    def send(self, call: Call[T]) -> T:
+        """Make a call, and the further ones that its answer asks for.
+
+        Raises:
+            ReflexioError: It could not be made, or was refused.
+        """
+        step: Call[T] | T = call
+        while isinstance(step, Call):
+            step = step.read(self._answer(step))
+        return step
+
+    def close(self) -> None:
+        """Close the channel. Calls under way fail; closing again does nothing."""
+        self._channels.close()
+
+    def _answer(self, call: Call[Any]) -> Any:
+        exchange = Exchange(call, self._connection)
+        while True:
+            method = self._channels.method(call)
+            try:
+                answer = method(call.request, timeout=exchange.remaining(), metadata=exchange.metadata)
+            except (grpc.RpcError, ValueError) as error:
+                # A ValueError is what grpc raises when another thread has closed the channel a moment ago.
+                if self._channels.closed:
+                    raise ClientClosedError("the client was closed during the call") from error
+                if not isinstance(error, grpc.RpcError):
+                    raise
+                pause = exchange.pause_after(error)
+            else:
+                exchange.succeeded()
+                return answer
+            time.sleep(pause)

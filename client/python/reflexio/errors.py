@@ -1,0 +1,293 @@
+"""What can go wrong when the client is used.
+
+ReflexioError
+├── InvalidArgumentError (ValueError)          an argument breaks a rule; nothing was changed
+│   ├── InvalidImageError                      an image is of no known format, damaged or too large
+│   ├── InvalidPageTokenError
+│   └── MalformedRequestError                  client and server do not speak the same version
+├── AlreadyExistsError
+│   └── IdempotencyKeyReusedError              the key was used for a publish with other content
+├── UnavailableError                           trying again later may help
+│   ├── ServerUnreachableError (ConnectionError)   nothing answered at the endpoint
+│   ├── NotReadyError                          the server is starting or stopping
+│   └── DatabaseUnavailableError
+├── DeadlineExceededError (TimeoutError)       no answer within the timeout
+├── ResourceExhaustedError                     too much at once, or a message too large
+├── UnauthenticatedError                       no API key, or not a valid one
+├── PermissionDeniedError                      the API key may not do this
+├── NotFoundError
+├── FailedPreconditionError
+├── UnimplementedError                         the server does not know the method
+├── InternalError                              a fault of the server
+├── CallCancelledError
+└── ClientClosedError (RuntimeError)           the client was used after close()
+
+Branch on the class or on `reason`, never on the text. A reason that this version of the client does not know becomes
+the class that belongs to the gRPC status, so an old client makes sense of a newer server.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import grpc
+
+from reflexio._error_details import METADATA_KEY, ErrorDetails, error_details_from
+
+_REASON_PREFIX = "ERROR_REASON_"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One argument that breaks one rule."""
+
+    field: str
+    """Which, as the Python client names it: `end_time`, `interactions[0].role`."""
+    description: str
+    """What the rule asks for."""
+
+
+class ReflexioError(Exception):
+    """Base of everything that the client raises.
+
+    Where a server's answer or its absence was the reason, `__cause__` is the `grpc.RpcError`.
+    """
+
+    status = "UNKNOWN"
+    """Name of the gRPC status, `INVALID_ARGUMENT` for example."""
+    reason = "UNKNOWN"
+    """Name of the `reflexio.v1.ErrorReason` without its prefix, `IDEMPOTENCY_KEY_REUSED` for example; the name of the
+    status where there is no such reason."""
+    metadata: Mapping[str, str] = MappingProxyType({})
+    """Facts that belong to the reason, as the server sent them; `error_reason.proto` shows which."""
+    field_violations: Sequence[FieldViolation] = ()
+    """The arguments that were refused."""
+    retry_after: float | None = None
+    """Seconds after which the same call may succeed, where the server said so."""
+    request_id: str | None = None
+    """The call's `x-request-id`, by which the server's log knows it; None where no call was made."""
+
+
+class InvalidArgumentError(ReflexioError, ValueError):
+    """An argument breaks a rule, found here or by the server; `field_violations` names it. Nothing was changed."""
+
+    status = "INVALID_ARGUMENT"
+    reason = "INVALID_FIELD"
+
+
+class InvalidImageError(InvalidArgumentError):
+    """An image is no PNG, JPEG, GIF or WebP, is damaged, or is too large."""
+
+    reason = "INVALID_IMAGE"
+
+
+class InvalidPageTokenError(InvalidArgumentError):
+    """A page token was not made by this service, or belongs to another query."""
+
+    reason = "INVALID_PAGE_TOKEN"
+
+
+class MalformedRequestError(InvalidArgumentError):
+    """The server could not read the request: client and server are of versions that do not fit."""
+
+    reason = "MALFORMED_REQUEST"
+
+
+class AlreadyExistsError(ReflexioError):
+    """What was to be made exists already."""
+
+    status = reason = "ALREADY_EXISTS"
+
+
+class IdempotencyKeyReusedError(AlreadyExistsError):
+    """The idempotency key belongs to a publish with other content. Nothing was stored."""
+
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+
+class UnavailableError(ReflexioError):
+    """The service cannot answer now. The client has already tried several times."""
+
+    status = reason = "UNAVAILABLE"
+
+
+class ServerUnreachableError(UnavailableError, ConnectionError):
+    """No Reflexio server answered at the endpoint; the message says what was tried and what to check."""
+
+
+class NotReadyError(UnavailableError):
+    """The server is starting or stopping."""
+
+    reason = "NOT_READY"
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The server cannot reach its database."""
+
+    reason = "DATABASE_UNAVAILABLE"
+
+
+class DeadlineExceededError(ReflexioError, TimeoutError):
+    """No answer came within the timeout. What was asked for may have been done, or be done yet."""
+
+    status = reason = "DEADLINE_EXCEEDED"
+
+
+class ResourceExhaustedError(ReflexioError):
+    """The server refused to take on more, or a message was too large."""
+
+    status = reason = "RESOURCE_EXHAUSTED"
+
+
+class UnauthenticatedError(ReflexioError):
+    """The server wants an API key and got none, or one that is not valid."""
+
+    status = reason = "UNAUTHENTICATED"
+
+
+class PermissionDeniedError(ReflexioError):
+    """The API key is valid, but may not do this."""
+
+    status = reason = "PERMISSION_DENIED"
+
+
+class NotFoundError(ReflexioError):
+    """What was named does not exist."""
+
+    status = reason = "NOT_FOUND"
+
+
+class FailedPreconditionError(ReflexioError):
+    """The service is not in a state in which this can be done."""
+
+    status = reason = "FAILED_PRECONDITION"
+
+
+class UnimplementedError(ReflexioError):
+    """The server does not know the method: it is older than the client, or no Reflexio server."""
+
+    status = reason = "UNIMPLEMENTED"
+
+
+class InternalError(ReflexioError):
+    """A fault of the server; its log has the details under `request_id`."""
+
+    status = reason = "INTERNAL"
+
+
+class CallCancelledError(ReflexioError):
+    """The call was cancelled on its way."""
+
+    status = reason = "CANCELLED"
+
+
+class ClientClosedError(ReflexioError, RuntimeError):
+    """The client was used after `close()`, or closed by someone else during the call."""
+
+    status = "CANCELLED"
+    reason = "CLIENT_CLOSED"
+
+
+_BY_REASON: dict[str, type[ReflexioError]] = {
+    error.reason: error
+    for error in (
+        InvalidArgumentError,
+        InvalidImageError,
+        InvalidPageTokenError,
+        MalformedRequestError,
+        IdempotencyKeyReusedError,
+        NotReadyError,
+        DatabaseUnavailableError,
+        DeadlineExceededError,
+        InternalError,
+    )
+}
+
+_BY_STATUS: dict[str, type[ReflexioError]] = {
+    "ABORTED": UnavailableError,
+    "DATA_LOSS": InternalError,
+    "OUT_OF_RANGE": InvalidArgumentError,
+    "UNKNOWN": InternalError,
+} | {
+    error.status: error
+    for error in (
+        InvalidArgumentError,
+        AlreadyExistsError,
+        UnavailableError,
+        DeadlineExceededError,
+        ResourceExhaustedError,
+        UnauthenticatedError,
+        PermissionDeniedError,
+        NotFoundError,
+        FailedPreconditionError,
+        UnimplementedError,
+        InternalError,
+        CallCancelledError,
+    )
+}
+
+
+def invalid_argument(field: str, description: str) -> InvalidArgumentError:
+    """The error for an argument that is refused before anything is sent."""
+    error = InvalidArgumentError(f"{field}: {description}")
+    error.field_violations = (FieldViolation(field, description),)
+    error.metadata = {"field": field}
+    return error
+
+
+def from_rpc_error(
+    rpc_error: grpc.RpcError, *, endpoint: str, advice: str, request_id: str, argument_name: Callable[[str], str]
+) -> ReflexioError:
+    """Make the error that stands for a failed gRPC call; the caller raises it `from rpc_error`.
+
+    Args:
+        rpc_error: What grpc or grpc.aio raised.
+        endpoint: Where the call went, as the user wrote it.
+        advice: What to check when nothing answered there.
+        request_id: The `x-request-id` that was sent.
+        argument_name: Gives the Python name of a field path of the contract.
+    """
+    call: Any = rpc_error
+    status: str = call.code().name
+    details = error_details_from(_details_bin(call.trailing_metadata()))
+    reason = details.reason.removeprefix(_REASON_PREFIX) if details.reason else None
+    error_class = _BY_REASON.get(reason or "") or _BY_STATUS.get(status, ReflexioError)
+    if status == "UNAVAILABLE" and reason is None:
+        error_class = ServerUnreachableError
+    text = _message(status, call.details() or status, details, endpoint, advice, argument_name)
+    error = error_class(text)
+    error.status = status
+    error.reason = reason or status
+    error.metadata = details.metadata
+    error.field_violations = tuple(
+        FieldViolation(argument_name(field), description) for field, description in details.field_violations
+    )
+    error.retry_after = details.retry_after
+    error.request_id = details.metadata.get("request_id", request_id)
+    return error
+
+
+def _details_bin(trailing_metadata: Any) -> bytes | None:
+    for key, value in trailing_metadata or ():
+        if key == METADATA_KEY:
+            return bytes(value)
+    return None
+
+
+def _message(
+    status: str, text: str, details: ErrorDetails, endpoint: str, advice: str, argument_name: Callable[[str], str]
+) -> str:
+    if details.reason is not None:
+        field = details.field_violations[0][0] if details.field_violations else ""
+        return argument_name(field) + text.removeprefix(field) if text.startswith(f"{field}:") else text
+    match status:
+        case "UNAVAILABLE":
+            return f"could not reach {endpoint}: {text}. {advice}"
+        case "DEADLINE_EXCEEDED":
+            return f"no answer from {endpoint} in time: {text}"
+        case "UNIMPLEMENTED":
+            return f"what answers at {endpoint} does not know this method: {text}. {advice}"
+        case "RESOURCE_EXHAUSTED" if "larger than max" in text:
+            return f"{text}; send less at once, or raise REFLEXIO_MAX_MESSAGE_MB of the server"
+    return text

@@ -1,0 +1,42 @@
+"""What users give to the client and get from it: plain dataclasses, independent of the wire."""
+
+from reflexio.models.interaction import Interaction, InteractionData, ToolUse, UserActionType
+from reflexio.models.request import Request, RequestData, SessionData
+from reflexio.models.responses import (
+    DeleteAllInteractionsResponse,
+    DeleteInteractionResponse,
+    DeleteRequestResponse,
+    DeleteRequestsByIdsResponse,
+    DeleteSessionResponse,
+    GetInteractionsResponse,
+    GetInteractionsViewResponse,
+    GetRequestsResponse,
+    PublishUserInteractionResponse,
+    SearchInteractionsResponse,
+)
+from reflexio.models.search import SearchInteractionsRequest, SearchMode
+from reflexio.models.server import ServerInfo, WhoAmI
+
+__all__ = [
+    "DeleteAllInteractionsResponse",
+    "DeleteInteractionResponse",
+    "DeleteRequestResponse",
+    "DeleteRequestsByIdsResponse",
+    "DeleteSessionResponse",
+    "GetInteractionsResponse",
+    "GetInteractionsViewResponse",
+    "GetRequestsResponse",
+    "Interaction",
+    "InteractionData",
+    "PublishUserInteractionResponse",
+    "Request",
+    "RequestData",
+    "SearchInteractionsRequest",
+    "SearchInteractionsResponse",
+    "SearchMode",
+    "ServerInfo",
+    "SessionData",
+    "ToolUse",
+    "UserActionType",
+    "WhoAmI",
+]

@@ -1,0 +1,82 @@
+"""One thing that was said or done: as it is published, and as it comes back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from reflexio.models._enums import CaselessEnum
+
+
+class UserActionType(CaselessEnum):
+    """What a user did in an application's interface."""
+
+    NONE = "none"
+    CLICK = "click"
+    SCROLL = "scroll"
+    TYPE = "type"
+
+
+@dataclass(slots=True)
+class ToolUse:
+    """One call of a tool that an agent made."""
+
+    tool_name: str
+    tool_data: dict[str, Any] = field(default_factory=dict)
+    """What went in and came out: anything that JSON has. Whole numbers come back as int, also when they were float."""
+
+
+@dataclass(slots=True, kw_only=True)
+class InteractionData:
+    """An interaction to be published. A dict with some of these keys does as well.
+
+    It must carry something: a text, an action, an image, an image's URL or a tool. None is the same as leaving out.
+    """
+
+    role: str = "User"
+    """Who spoke or acted, in the application's own words."""
+    content: str = ""
+    """What was said: stored, embedded, searched."""
+    shadow_content: str = ""
+    """Another agent's answer to the same turn, kept for comparison; not searched."""
+    expert_content: str = ""
+    """What an expert would have answered; not searched."""
+    user_action: UserActionType | str = UserActionType.NONE
+    """Names and values in any case."""
+    user_action_description: str = ""
+    """Searched together with `content`."""
+    interacted_image_url: str = ""
+    """An http or https URL. It is not fetched."""
+    image_encoding: str = ""
+    """A PNG, JPEG, GIF or WebP file in base64, also as a `data:` URL."""
+    tools_used: Sequence[ToolUse | Mapping[str, Any]] = field(default_factory=list)
+    created_at: int | float | datetime | None = None
+    """When it happened: seconds since the epoch, or a datetime (local time when naive). None means now."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Interaction:
+    """An interaction as it was stored."""
+
+    interaction_id: int
+    user_id: str
+    request_id: str
+    """The publish that it was part of."""
+    session_id: str | None
+    role: str
+    content: str
+    shadow_content: str
+    expert_content: str
+    user_action: UserActionType
+    user_action_description: str
+    interacted_image_url: str
+    has_image: bool
+    """Whether an image was published with it."""
+    image_encoding: str
+    """The image in base64; empty unless there is one and the call asked for images."""
+    tools_used: list[ToolUse]
+    created_at: int
+    """When it happened, in seconds since the epoch, rounded down."""
+    score: float | None = None
+    """How well it fits the query, higher is better: the cosine (-1 to 1) in vector mode, 0 to 1 in the others, 0
+    without a query. None where nothing was searched."""

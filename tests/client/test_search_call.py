@@ -1,0 +1,133 @@
+"""From the arguments of `search_interactions` to the request on the wire, and back."""
+
+from datetime import UTC, datetime
+
+import pytest
+from reflexio import InvalidArgumentError, SearchInteractionsRequest, SearchMode
+from reflexio._calls import search
+from reflexio.v1 import interaction_pb2
+from reflexio.v1 import interaction_service_pb2 as pb
+
+
+def call(request=None, **keywords):
+    return search(request, SearchInteractionsRequest(**keywords))
+
+
+def refused_field(request=None, **keywords):
+    with pytest.raises(InvalidArgumentError) as caught:
+        call(request, **keywords)
+    return caught.value.field_violations[0].field
+
+
+ALL = {
+    "user_id": "u", "query": "q", "request_id": "r", "session_id": "s", "start_time": 1.5,
+    "end_time": datetime(2024, 1, 1, tzinfo=UTC), "top_k": 5, "most_recent_k": 7, "search_mode": "FTS", "role": "User",
+    "source": "web", "include_images": True,
+}  # fmt: skip
+
+
+def test_keywords_a_dict_and_an_object_say_the_same():
+    request = call(**ALL).request
+
+    assert call(ALL).request == request
+    assert call(SearchInteractionsRequest(**ALL)).request == request
+    assert call({"user_id": "u", "query": "q"}, **(ALL | {"query": None})).request == request
+    expected = pb.SearchInteractionsRequest(
+        user_id="u", query="q", top_k=5, search_mode=pb.SEARCH_MODE_FTS, include_images=True,
+        filter={"request_id": "r", "session_id": "s", "role": "User", "source": "web", "most_recent_k": 7},
+    )  # fmt: skip
+    expected.filter.start_time.FromNanoseconds(1_500_000_000)
+    expected.filter.end_time.FromDatetime(datetime(2024, 1, 1))
+    assert request == expected
+
+
+def test_what_is_left_out_is_not_sent():
+    request = call(user_id="u").request
+
+    assert request == pb.SearchInteractionsRequest(user_id="u", filter={}, search_mode=pb.SEARCH_MODE_HYBRID)
+    assert not request.HasField("top_k")
+    assert not request.filter.HasField("most_recent_k")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "field"),
+    [
+        ({}, "user_id"),
+        ({"user_id": 1}, "user_id"),
+        ({"user_id": "u", "query": 1}, "query"),
+        ({"user_id": "u", "top_k": 2**31}, "top_k"),
+        ({"user_id": "u", "top_k": -(2**40)}, "top_k"),
+        ({"user_id": "u", "top_k": "5"}, "top_k"),
+        ({"user_id": "u", "top_k": 5.0}, "top_k"),
+        ({"user_id": "u", "top_k": True}, "top_k"),
+        ({"user_id": "u", "most_recent_k": 2**31}, "most_recent_k"),
+        ({"user_id": "u", "search_mode": "semantic"}, "search_mode"),
+        ({"user_id": "u", "search_mode": None}, "search_mode"),
+        ({"user_id": "u", "session_id": ""}, "session_id"),
+        ({"user_id": "u", "role": 3}, "role"),
+        ({"user_id": "u", "start_time": "today"}, "start_time"),
+        ({"user_id": "u", "end_time": float("inf")}, "end_time"),
+        ({"user_id": "u", "include_images": 1}, "include_images"),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(keywords, field):
+    assert refused_field(**keywords) == field
+    assert refused_field(keywords) == field
+
+
+def test_numbers_that_the_rules_forbid_are_left_to_the_server():
+    assert call(user_id="u", top_k=-1).request.top_k == -1
+
+
+def test_a_request_must_be_one():
+    assert refused_field("user-1") == "request"
+    with pytest.raises(InvalidArgumentError, match=r"^request.topk: .*did you mean 'top_k'"):
+        call({"user_id": "u", "topk": 5})
+
+
+def test_a_request_and_keywords_must_not_contradict_each_other():
+    assert refused_field({"user_id": "u"}, user_id="v") == "user_id"
+    assert call({"user_id": "u"}, user_id="u", top_k=3).request.top_k == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("filter.end_time", "end_time"), ("top_k", "top_k"), ("filter.session_id", "session_id")]
+)
+def test_errors_name_the_argument(path, name):
+    assert call(user_id="u").argument_name(path) == name
+
+
+@pytest.mark.parametrize("mode", [SearchMode.VECTOR, "vector", "Vector"])
+def test_a_mode_may_be_written_in_any_case(mode):
+    assert call(user_id="u", search_mode=mode).request.search_mode == pb.SEARCH_MODE_VECTOR
+
+
+def test_the_answer_has_a_score_for_each_interaction():
+    stored = interaction_pb2.Interaction(
+        interaction_id=9, user_id="u", request_id="r", role="User", content="c", shadow_content="s", expert_content="e",
+        user_action=interaction_pb2.USER_ACTION_SCROLL, user_action_description="d", interacted_image_url="i",
+        has_image=True, created_at={"seconds": 12, "nanos": 999_999_999}, session_id="",
+    )  # fmt: skip
+    answer = pb.SearchInteractionsResponse(hits=[{"interaction": stored, "score": 0.5}], not_yet_embedded_count=2)
+    response = call(user_id="u").read(answer)
+    [found] = response.interactions
+
+    assert (response.success, response.not_yet_embedded_count, "2" in response.msg) == (True, 2, True)
+    assert (found.interaction_id, found.user_id, found.request_id, found.session_id) == (9, "u", "r", None)
+    assert (found.content, found.shadow_content, found.expert_content) == ("c", "s", "e")
+    assert (found.user_action.value, found.user_action_description, f"{found.user_action}") == ("scroll", "d", "scroll")
+    assert (found.has_image, found.image_encoding, found.created_at, found.score) == (True, "", 12, 0.5)
+
+
+def test_an_action_that_only_a_newer_server_knows_is_none_we_can_name():
+    stored = interaction_pb2.Interaction(user_action=77)
+    [found] = call(user_id="u").read(pb.SearchInteractionsResponse(hits=[{"interaction": stored}])).interactions
+
+    assert found.user_action.value == "none"
+
+
+def test_an_image_comes_back_as_base64():
+    stored = interaction_pb2.Interaction(image={"data": b"\x00\xff", "media_type": "image/png"})
+    [found] = call(user_id="u").read(pb.SearchInteractionsResponse(hits=[{"interaction": stored}])).interactions
+
+    assert found.image_encoding == "AP8="

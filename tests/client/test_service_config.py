@@ -1,0 +1,43 @@
+"""The policy file applies: gRPC ignores a misspelt service without a word."""
+
+from reflexio._channel import TimeoutClass, service_config, timeout_seconds
+from reflexio.v1 import interaction_service_pb2, request_service_pb2, server_service_pb2
+
+from tests.client.wire import METHODS
+
+FILES = [module.DESCRIPTOR for module in (interaction_service_pb2, request_service_pb2, server_service_pb2)]
+SERVICES = {service.full_name: service for file in FILES for service in file.services_by_name.values()}
+
+
+def test_every_service_has_a_retry_policy_and_none_is_misspelt():
+    [group] = service_config()["methodConfig"]
+
+    assert {name["service"] for name in group["name"]} == set(SERVICES)
+
+
+def test_only_what_is_unavailable_is_tried_again():
+    [group] = service_config()["methodConfig"]
+
+    assert group["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+
+
+def test_every_timeout_class_has_its_seconds():
+    assert set(service_config()["timeouts"]) == {kind.value for kind in TimeoutClass}
+    assert (
+        timeout_seconds(TimeoutClass.QUICK)
+        < timeout_seconds(TimeoutClass.USUAL)
+        < timeout_seconds(TimeoutClass.WAITING)
+    )
+
+
+def test_the_methods_that_are_called_are_those_of_the_contract():
+    declared = {
+        (f"/{service.full_name}/{method.name}", method.input_type.full_name, method.output_type.full_name)
+        for service in SERVICES.values()
+        for method in service.methods
+    }
+
+    assert declared == {
+        (method.path, method.request_type.DESCRIPTOR.full_name, method.response_type.DESCRIPTOR.full_name)
+        for method in METHODS
+    }
