@@ -6,6 +6,7 @@ from itertools import count
 from uuid import uuid4
 
 import pytest
+from reflexio_server import logs
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store.database import Database
 from reflexio_server.store.migrate import migrate
@@ -17,6 +18,7 @@ _org_ids = count(1000)
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> None:
+    logs.configure("warning", "console")
     for name in [name for name in os.environ if name.startswith("REFLEXIO_")]:
         del os.environ[name]
 

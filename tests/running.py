@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 from reflexio_server.app import Application
+from reflexio_server.embed.embedder import Embedder
 from reflexio_server.settings import Settings
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 from sqlalchemy import make_url
@@ -46,11 +47,12 @@ class Postgres:
 class RunningServer:
     """A server in a thread with a loop of its own, so that blocking clients can call it from a test."""
 
-    def __init__(self, app: Application) -> None:
-        self.app = app
+    def __init__(self, settings: Settings, embedder: Embedder) -> None:
+        self.app: Application
         self._started = threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="server under test")
+        # What a server is made of belongs to the loop in which it is made.
+        self._thread = threading.Thread(target=self._run, args=(settings, embedder), name="server under test")
         self._thread.start()
         self._started.wait()
         if self._failure is not None:
@@ -70,18 +72,24 @@ class RunningServer:
         """End it as SIGTERM would."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+        if self._failure is not None:
+            raise self._failure
 
-    async def _run(self) -> None:
+    def _run(self, settings: Settings, embedder: Embedder) -> None:
+        try:
+            asyncio.run(self._serve(settings, embedder))
+        except BaseException as error:  # noqa: BLE001 -- it belongs to whoever started the thread.
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _serve(self, settings: Settings, embedder: Embedder) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        try:
-            async with self.app:
-                self._started.set()
-                await self._stop.wait()
-        except BaseException as error:
-            self._failure = error
+        self.app = Application(settings, embedder)
+        async with self.app:
             self._started.set()
-            raise
+            await self._stop.wait()
 
 
 @contextmanager
@@ -89,7 +97,7 @@ def running_server(database_url: str, **settings: Any) -> Iterator[RunningServer
     """A server on a free port with a deterministic embedder."""
     embedder = settings.pop("embedder", None) or FakeEmbedder()
     chosen = Settings(port=0, database_url=database_url, **settings)
-    server = RunningServer(Application(chosen, embedder))
+    server = RunningServer(chosen, embedder)
     try:
         yield server
     finally:
