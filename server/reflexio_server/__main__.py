@@ -1,0 +1,25 @@
+"""Where the console script `reflexio` and `python -m reflexio_server` begin."""
+
+import io
+import sys
+
+
+def main() -> None:
+    """Run the command line. Ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets its escape, and nobody a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        # Not at the top: `pip install reflexio` brings this script, but not the packages that it needs.
+        from reflexio_server.cli import app  # noqa: PLC0415 - for that reason
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        print("The command line needs more packages: pip install 'reflexio[cli]'", file=sys.stderr)
+        sys.exit(2)
+    app(prog_name="reflexio")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The command line `reflexio`.
+
+A command's module is imported when the command is called, and no sooner: help is quick, and only `reflexio serve`
+needs the server's packages.
+"""
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from reflexio_server import __version__
+
+_SUMMARIES = {
+    "serve": "Run the service.",
+    "status": "Say whether a server answers, and what it is.",
+    "publish": "Store interactions from flags, a file or standard input.",
+    "search": "Find a user's interactions by meaning and by words.",
+    "interactions": "List the interactions of a user, or of everybody.",
+    "sessions": "List requests with their interactions, by session.",
+    "delete": "Delete interactions, requests, sessions or everything.",
+}
+
+
+class _Commands(TyperGroup):
+    """Lists the commands without their modules, and loads the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands.update({name: TyperCommand(name, help=summary) for name, summary in _SUMMARIES.items()})
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is None:
+            return name, command, rest
+        try:
+            module = importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("reflexio"):
+                raise
+            extra = "server" if name == "serve" else "cli"
+            typer.echo(f"reflexio {name} needs more packages: pip install 'reflexio[{extra}]'", err=True)
+            raise typer.Exit(2) from None
+        return name, module.command(), rest
+
+
+app = typer.Typer(
+    cls=_Commands,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 120},
+    epilog="Each command has its own --help. Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"reflexio {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _reflexio(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Remember what users and agents say, and find it again by meaning."""

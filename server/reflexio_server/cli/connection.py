@@ -1,0 +1,54 @@
+"""The connection of a command to the server, and what a person reads when something goes wrong."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import reflexio
+import typer
+
+from reflexio_server.cli.command import usage_error
+from reflexio_server.cli.rendering import one_line, visible
+
+_FLAGS = {"url_endpoint": "--url", "api_key": "--api-key", "timeout": "--timeout"}
+
+
+@contextmanager
+def connected(url: str, api_key: str, timeout: float | None) -> Iterator[reflexio.ReflexioClient]:
+    """A client, closed at the end. Its errors are written to standard error and end the command with exit code 1.
+
+    Raises:
+        typer.BadParameter: The URL or the key is none; ends the command with exit code 2.
+        typer.Exit: The block raised an error of the client.
+    """
+    try:
+        client = reflexio.ReflexioClient(api_key=api_key, url_endpoint=url, timeout=timeout)
+    except reflexio.InvalidArgumentError as error:
+        field = error.field_violations[0].field
+        raise usage_error(_FLAGS[field], _in_our_terms(error.field_violations[0].description)) from None
+    try:
+        with client:
+            yield client
+    except reflexio.ReflexioError as error:
+        say_error(explanation(error))
+        raise typer.Exit(1) from None
+
+
+def say_error(text: str) -> None:
+    """Write an error to standard error."""
+    say(f"Error: {text}")
+
+
+def say(text: str) -> None:
+    """Write a line to standard error, where it is in nobody's way."""
+    print("\n".join(visible(line) for line in text.splitlines()), file=sys.stderr, flush=True)
+
+
+def explanation(error: reflexio.ReflexioError) -> str:
+    """What went wrong, in two lines: what the client says; the reason and the fields."""
+    fields = ", ".join(violation.field for violation in error.field_violations if violation.field)
+    return f"{_in_our_terms(one_line(str(error)))}\n  reason: {error.reason}" + (f", field: {fields}" if fields else "")
+
+
+def _in_our_terms(message: str) -> str:
+    return message.replace("the argument url_endpoint", "--url")

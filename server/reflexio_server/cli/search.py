@@ -1,0 +1,79 @@
+"""`reflexio search`."""
+
+from typing import Annotated, Any
+
+import reflexio
+import typer
+
+from reflexio_server.cli.command import ApiKey, JsonLines, Since, Timeout, Until, Url, command_of
+from reflexio_server.cli.connection import connected, say
+from reflexio_server.cli.interaction_view import as_json, print_interactions
+from reflexio_server.cli.rendering import print_json
+from reflexio_server.cli.times import last_moment
+
+
+def command() -> Any:
+    """The command, for the group of all commands."""
+    return command_of(search)
+
+
+def search(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Whose interactions to search.")],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="A question or some words; without it the newest come back.")
+    ] = "",
+    *,
+    top_k: Annotated[
+        int, typer.Option("--top-k", "-k", metavar="N", min=1, max=1000, help="How many to return at most.")
+    ] = 10,
+    mode: Annotated[
+        reflexio.SearchMode,
+        typer.Option("--mode", help="Compare by meaning (vector), by words (fts), or by both (hybrid)."),
+    ] = reflexio.SearchMode.HYBRID,
+    session: Annotated[str | None, typer.Option("--session", metavar="ID", help="Only this session's.")] = None,
+    request: Annotated[str | None, typer.Option("--request", metavar="ID", help="Only this request's.")] = None,
+    role: Annotated[
+        str | None, typer.Option("--role", metavar="ROLE", help="Only this role's, letter for letter.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="Only from this source, letter for letter.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    most_recent: Annotated[
+        int | None,
+        typer.Option(
+            "--most-recent", metavar="N", min=1, help="Only the user's N newest, counted before the other conditions."
+        ),
+    ] = None,
+    url: Url = "",
+    api_key: ApiKey = "",
+    timeout: Timeout = None,
+    json_lines: JsonLines = False,
+) -> None:
+    """Find a user's interactions by meaning, by words, or both: best first."""
+    with connected(url, api_key, timeout) as client:
+        answer = client.search_interactions(
+            user_id=user,
+            query=query or None,
+            top_k=top_k,
+            search_mode=mode,
+            session_id=session,
+            request_id=request,
+            role=role,
+            source=source,
+            start_time=since,
+            end_time=last_moment(until),
+            most_recent_k=most_recent,
+        )
+    found = answer.interactions
+    if json_lines:
+        for interaction in found:
+            print_json({**as_json(interaction), "score": interaction.score})
+    elif found:
+        print_interactions(found, scores=bool(query))
+    else:
+        say("Nothing found.")
+    if answer.not_yet_embedded_count:
+        count = answer.not_yet_embedded_count
+        say(f"{count} interactions are so new that they were searched by their words only.")

@@ -1,0 +1,57 @@
+"""`reflexio status`."""
+
+from dataclasses import asdict
+from typing import Any
+
+import reflexio
+import typer
+
+from reflexio_server.cli.command import ApiKey, JsonDocument, Timeout, Url, command_of
+from reflexio_server.cli.connection import connected
+from reflexio_server.cli.rendering import Column, print_json, print_table
+
+_COLUMNS = (Column(""), Column("", flexible=True))
+_SECONDS = 5.0
+"""How long to ask a server that is starting; whoever wants to know how it is does not want to wait until it is well."""
+
+
+def command() -> Any:
+    """The command, for the group of all commands."""
+    return command_of(status)
+
+
+def status(
+    *, url: Url = "", api_key: ApiKey = "", timeout: Timeout = _SECONDS, json_document: JsonDocument = False
+) -> None:
+    """Say whether a server answers calls, what it is, and how much work it has before it.
+
+    Ends with exit code 1 unless it answers them.
+    """
+    with connected(url, api_key, timeout) as client:
+        try:
+            info, caller = client.server_info(), client.whoami()
+        except reflexio.ReflexioError as error:
+            if not json_document:
+                raise
+            print_json({"serving": False, "url": client.url_endpoint, "reason": error.reason, "message": str(error)})
+            raise typer.Exit(1) from None
+        url = client.url_endpoint
+    if json_document:
+        print_json({"serving": True, "url": url, **asdict(info), "caller": asdict(caller)})
+    else:
+        print_table(_COLUMNS, _rows(url, info, caller))
+
+
+def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[tuple[str, str]]:
+    backlog = f"{info.embedding_backlog_count:,} interactions wait for being embedded"
+    if info.embedding_set_aside_count:
+        backlog += f"; {info.embedding_set_aside_count:,} were set aside, because the model failed on them"
+    return [
+        ("serving", url),
+        ("version", info.version),
+        ("storage", f"{info.storage_type}: {info.storage_label}"),
+        ("model", f"{info.embedding_model}, {info.embedding_dimension} dimensions"),
+        ("backlog", backlog),
+        ("messages", f"{info.max_message_bytes / 2**20:g} MiB at most"),
+        ("caller", f"{caller.role} of organisation {caller.organization_id} ({caller.organization_name})"),
+    ]

@@ -1,0 +1,72 @@
+"""`reflexio status`, and what every command says when no server is there."""
+
+import json
+import socket
+
+import pytest
+from reflexio_server import __version__
+
+
+@pytest.fixture
+def nowhere():
+    """An address at which nothing listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_status_says_what_the_server_is(run, server):
+    result = run("status")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].split() == ["serving", server.url]
+    for fact in (server.url, __version__, "postgres", "wait for being embedded", "admin of organisation 1"):
+        assert fact in result.stdout
+
+
+def test_status_for_machines(run, server):
+    status = json.loads(run("status", "--json").stdout)
+    assert status["serving"] is True
+    assert status["url"] == server.url
+    assert status["version"] == __version__
+    assert status["embedding_backlog_count"] >= 0
+    assert status["embedding_set_aside_count"] == 0
+    assert status["caller"]["organization_id"] == 1
+
+
+def test_status_of_nothing_is_a_failure_also_for_machines(run, nowhere):
+    result = run("status", "--json", "--url", nowhere)
+    assert result.exit_code == 1
+    status = json.loads(result.stdout)
+    assert (status["serving"], status["url"], status["reason"]) == (False, nowhere, "UNAVAILABLE")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["publish", "-u", "u", "hello"],
+        ["search", "u", "q"],
+        ["interactions", "u"],
+        ["sessions"],
+        ["delete", "request", "r"],
+    ],
+)
+def test_a_server_that_is_not_there_is_told_with_what_to_check(run, nowhere, arguments):
+    result = run(*arguments, "--url", nowhere)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert nowhere in result.stderr
+    assert "reflexio serve" in result.stderr
+    assert "--url" in result.stderr
+    assert len(result.stderr.splitlines()) <= 2
+
+
+def test_an_import_without_a_server_stores_nothing_and_says_so(run, nowhere):
+    result = run("publish", "-u", "u", "-", "--url", nowhere, stdin='{"content": "a"}')
+    assert result.exit_code == 1
+    assert "Nothing was stored." in result.stderr
+
+
+def test_the_address_may_come_from_the_environment(run, nowhere):
+    result = run("search", "u", "q", REFLEXIO_API_URL=nowhere)
+    assert result.exit_code == 1
+    assert "REFLEXIO_API_URL" in result.stderr

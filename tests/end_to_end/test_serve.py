@@ -1,0 +1,166 @@
+"""`reflexio serve` as a process, with the real model and a Postgres of its own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = [sys.executable, "-m", "reflexio_server"]
+
+
+class Serve:
+    """A running `reflexio serve`."""
+
+    def __init__(self, data_dir, *flags, **environment):
+        self._log = data_dir.parent / f"{data_dir.name}.log"
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*SCRIPT, "serve", "--port", "0", "--data-dir", str(data_dir), *flags],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=os.environ | environment,
+            )
+
+    def wait_until_listening(self):
+        """The URL that it says it listens on."""
+        line = self.process.stdout.readline()
+        assert re.fullmatch(r"listening on 127\.0\.0\.1:\d+\n", line), self.log
+        return "http://" + line.split()[-1]
+
+    def end(self, number=signal.SIGTERM):
+        """Send a signal. Returns the exit code and what else it wrote on standard output."""
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, rest
+
+    @property
+    def log(self):
+        return self._log.read_text()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    started = []
+
+    def start(*flags, name="data", **environment):
+        started.append(Serve(tmp_path / name, *flags, **environment))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.end()
+
+
+def call(url, *arguments):
+    result = subprocess.run(
+        [*SCRIPT, *arguments, "--url", url], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_published_is_there_after_a_signal_and_a_new_start(serve, tmp_path, number):
+    first = serve()
+    url = first.wait_until_listening()
+    call(url, "publish", "-u", "ann", "The parcel arrives on Tuesday", "--wait")
+    assert first.end(number) == (0, "")
+    assert str(tmp_path / "data") in first.log
+    assert "Traceback" not in first.log
+    second = serve()
+    url = second.wait_until_listening()
+    [line] = call(
+        url, "search", "ann", "when will the package be delivered?", "--mode", "vector", "--json"
+    ).splitlines()
+    assert json.loads(line)["content"] == "The parcel arrives on Tuesday"
+    assert json.loads(call(url, "status", "--json"))["storage_label"] == str(tmp_path / "data")
+    assert second.end() == (0, "")
+
+
+def test_a_signal_during_the_start_ends_it_and_its_postgres(serve, tmp_path):
+    server = serve()
+    while "starting the embedded Postgres" not in server.log:
+        assert server.process.poll() is None, server.log
+    assert server.end() == (0, "")
+    assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
+
+
+def refused(*arguments, **environment):
+    """Run `reflexio serve` where it cannot start. Returns the exit code and the last line of standard error."""
+    result = subprocess.run(
+        [*SCRIPT, "serve", "--log-level", "error", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | environment,
+    )
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    return result.returncode, result.stderr
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, errors = refused("--port", str(port), "--data-dir", str(tmp_path))
+    assert code == 1
+    assert f"Error: cannot listen on 127.0.0.1:{port}" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_data_folder_in_use_is_one_clear_line(serve, tmp_path):
+    server = serve()
+    server.wait_until_listening()
+    code, errors = refused("--port", "0", "--data-dir", str(tmp_path / "data"))
+    assert code == 1
+    assert str(tmp_path / "data") in errors
+    assert "--data-dir" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_database_that_is_not_there_is_one_clear_line_without_the_password(tmp_path):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        url = f"postgresql://me:secret@127.0.0.1:{port}/memories"
+        code, errors = refused("--port", "0", REFLEXIO_DATABASE_URL=url)
+    assert code == 1
+    assert "cannot reach the database 127.0.0.1" in errors
+    assert "secret" not in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "complaint"),
+    [
+        (["--port", "99999"], {}, "--port"),
+        (["--port", "x"], {}, "--port"),
+        (["--log-level", "loud"], {}, "--log-level"),
+        (["--max-image-mb", "0"], {}, "--max-image-mb"),
+        ([], {"REFLEXIO_PORT": "x"}, "--port (environment variable REFLEXIO_PORT)"),
+        ([], {"REFLEXIO_REFLECTION": "perhaps"}, "--reflection"),
+        (["--database-url", "mysql://me:secret@host/db"], {}, "--database-url"),
+        (["--no-such-flag"], {}, "--no-such-flag"),
+    ],
+)
+def test_a_wrong_setting_names_its_flag_and_ends_with_2(flags, environment, complaint):
+    code, errors = refused(*flags, **environment)
+    assert code == 2
+    assert complaint in errors
+    assert "secret" not in errors
+
+
+def test_a_flag_precedes_its_variable(serve):
+    server = serve("--host", "localhost", REFLEXIO_HOST="256.256.256.256")
+    line = server.process.stdout.readline()
+    assert line.startswith("listening on localhost:"), server.log
