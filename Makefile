@@ -62,12 +62,14 @@ clean: ## Remove everything that was installed or made
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Reflexio needs Python 3.11 or newer; set PYTHON to one.")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.server: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[server]'
+	@echo "Installing the server into $(VENV) (a minute or two, once)" >&2
+	@$(PIP) --editable '.[server]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[server,dev]'
+	@echo "Installing the server and the tools into $(VENV) (a minute or two, once)" >&2
+	@$(PIP) --editable '.[server,dev]'
 	@touch $@ $(VENV)/.server

@@ -1,0 +1,49 @@
+"""The README says what happens: its program is run with the real model, and its commands exist."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from reflexio_server.embed.sentence_transformer import PACKAGED_MODEL, SentenceTransformerEmbedder
+
+from tests.running import Postgres, running_server
+
+_ROOT = Path(__file__).parents[2]
+_README = (_ROOT / "README.md").read_text()
+
+
+def _block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", _README, re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def test_the_program_prints_what_the_readme_says(postgres: Postgres) -> None:
+    embedder = SentenceTransformerEmbedder(PACKAGED_MODEL)
+    with running_server(postgres.new_database(), embedder=embedder) as server:
+        ran = subprocess.run(
+            [sys.executable, "-c", _block("python")],
+            env={**os.environ, "REFLEXIO_API_URL": server.url},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    assert ran.stdout == _block("text")
+
+
+def test_its_make_targets_exist() -> None:
+    makefile = (_ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"make ([a-z-]+)", "\n".join(re.findall(r"```sh\n(.*?)```", _README, re.DOTALL))))
+    assert {"serve", "test"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_its_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", _README)
+    assert links
+    for link in links:
+        assert (_ROOT / link).exists(), link
