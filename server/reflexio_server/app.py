@@ -39,7 +39,7 @@ class Application:
     """A whole server. `async with Application(settings)` runs it for the length of the block."""
 
     def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
-        """Build everything without touching anything outside.
+        """Build everything without touching anything outside, in the event loop that will run it.
 
         Args:
             settings: What the operator chose.
@@ -98,6 +98,7 @@ class Application:
         Raises:
             CannotListen: The address is taken or is not this machine's.
             DataFolderInUse: Another server uses the folder of the embedded Postgres.
+            EmbeddedPostgresFailed: The embedded Postgres does not start.
             DatabaseUnavailable: The Postgres of the settings cannot be reached.
             ModelUnavailable: The embedding model cannot be loaded.
         """
@@ -136,9 +137,16 @@ class Application:
     async def _start_postgres(self, started: AsyncExitStack) -> str:
         postgres = EmbeddedPostgres(self._settings.data_dir)
         _log.info("starting the embedded Postgres", data_dir=str(postgres.data_dir))
-        url = await asyncio.to_thread(postgres.start)
-        started.push_async_callback(asyncio.to_thread, postgres.stop)
-        return url
+        # A thread cannot be cancelled: whoever gives up waiting for it must stop what it has started all the same.
+        starting = asyncio.create_task(asyncio.to_thread(postgres.start))
+
+        async def stop() -> None:
+            await asyncio.wait([starting])
+            if starting.exception() is None:
+                await asyncio.to_thread(postgres.stop)
+
+        started.push_async_callback(stop)
+        return await asyncio.shield(starting)
 
     async def __aenter__(self) -> Self:
         await self.start()

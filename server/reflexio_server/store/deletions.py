@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, any_, bindparam, delete, select
+from sqlalchemy import ColumnElement, any_, bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, Uuid
@@ -22,6 +22,26 @@ from reflexio_server.store.driver_errors import retried
 from reflexio_server.store.tables import embedding_queue, images, interactions, requests, vectors
 
 _DERIVED = (embedding_queue, vectors, images)
+
+# As a publish fills these tables in one statement, they are emptied in one: what is published meanwhile stays whole.
+_DELETE_PUBLISHED = text("""
+    with interaction as (
+        delete from interactions where org_id = :org_id returning 1
+    ), queued as (
+        delete from embedding_queue where org_id = :org_id
+    ), image as (
+        delete from images where org_id = :org_id
+    ), request as (
+        delete from requests where org_id = :org_id returning 1
+    )
+    select (select count(*) from interaction) as interactions, (select count(*) from request) as requests
+""")
+
+# With a later snapshot, because an embedder may have been quicker in taking from the queue.
+_DELETE_VECTORS = text("""
+    delete from vectors v where org_id = :org_id and not exists (
+        select from interactions i where i.org_id = v.org_id and i.interaction_id = v.interaction_id)
+""")
 
 
 async def delete_interaction(
@@ -66,14 +86,12 @@ async def delete_everything(database: Database, org_id: OrgId) -> DeletedCounts:
     async def work() -> DeletedCounts:
         async with database.transaction() as connection:
             await user_versions.lock_all(connection, org_id)
-            counts = {
-                table.name: (await connection.execute(delete(table).where(table.c.org_id == org_id))).rowcount
-                for table in (requests, interactions, *_DERIVED)
-            }
+            gone = (await connection.execute(_DELETE_PUBLISHED, {"org_id": org_id})).one()
+            await connection.execute(_DELETE_VECTORS, {"org_id": org_id})
             # Last, so that users whom an embedder made known meanwhile are among them.
             await user_versions.bump_all(connection, org_id)
             await connection.commit()
-        return DeletedCounts(counts[requests.name], counts[interactions.name])
+        return DeletedCounts(gone.requests, gone.interactions)
 
     return await retried(work)
 

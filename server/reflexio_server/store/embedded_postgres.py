@@ -39,6 +39,10 @@ class DataFolderInUse(Exception):
         )
 
 
+class EmbeddedPostgresFailed(Exception):
+    """Postgres does not start or stop; the message holds the end of its log."""
+
+
 class EmbeddedPostgres:
     """The Postgres in one data folder. One process at a time may run it; methods block."""
 
@@ -59,7 +63,7 @@ class EmbeddedPostgres:
         Raises:
             DataFolderInUse: Another process runs it.
             OSError: The folder cannot be made or written.
-            RuntimeError: Postgres does not start; the message holds the end of its log.
+            EmbeddedPostgresFailed: Postgres does not start.
         """
         self.data_dir.mkdir(parents=True, exist_ok=True)
         try:
@@ -118,7 +122,7 @@ class EmbeddedPostgres:
         except subprocess.CalledProcessError as error:
             end_of_log = self.log_file.read_text(errors="replace")[-2000:] if self.log_file.exists() else "(no log)"
             message = f"Postgres in {self._cluster} does not {action}; the end of its log:\n{end_of_log}"
-            raise RuntimeError(message) from error
+            raise EmbeddedPostgresFailed(message) from error
 
 
 def _options(socket_dir: Path) -> str:

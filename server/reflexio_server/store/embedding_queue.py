@@ -15,6 +15,9 @@ from reflexio_server.domain.interaction import searchable_text
 MOST_ATTEMPTS = 3
 """How often a text is tried before it is set aside."""
 
+RETRY_SECONDS = 1.0
+"""How long a text is left alone after the first failure; four times as long after each further one."""
+
 _MOST_REASON = 500
 """How many characters of an error are kept."""
 
@@ -78,11 +81,11 @@ _LEASE = text("""
 _FAIL = text("""
     update embedding_queue
     set attempts = attempts + 1,
-        leased_until = now() + make_interval(secs => 4 ^ attempts),
+        leased_until = now() + make_interval(secs => :retry_seconds * 4 ^ attempts),
         set_aside_reason = case when attempts + 1 >= :most_attempts then :reason end
     where org_id = :org_id and interaction_id = :interaction_id and set_aside_reason is null
     returning set_aside_reason is not null
-""").bindparams(bindparam("reason", type_=Text))
+""").bindparams(bindparam("reason", type_=Text), bindparam("retry_seconds", type_=Float))
 
 _COUNTS = text("""
     select count(*) filter (where set_aside_reason is null) as waiting, count(set_aside_reason) as set_aside
@@ -172,7 +175,7 @@ async def lease(
 
 
 async def fail(connection: AsyncConnection, org_id: OrgId, interaction_id: InteractionId, reason: str) -> bool:
-    """Note that the model failed on an interaction: it is tried again after a second, then four, then set aside.
+    """Note that the model failed on an interaction: it is tried again after a while, and set aside at last.
 
     Returns:
         Whether it was set aside now.
@@ -181,6 +184,7 @@ async def fail(connection: AsyncConnection, org_id: OrgId, interaction_id: Inter
         "org_id": org_id,
         "interaction_id": interaction_id,
         "most_attempts": MOST_ATTEMPTS,
+        "retry_seconds": RETRY_SECONDS,
         "reason": reason.replace("\0", " ")[:_MOST_REASON],
     }
     return bool((await connection.execute(_FAIL, parameters)).scalar_one_or_none())

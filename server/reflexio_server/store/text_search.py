@@ -12,8 +12,8 @@ the inverse document frequency of BM25 (Robertson and Zaragoza, "The Probabilist
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Float, Text, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY
+from sqlalchemy import Float, SmallInteger, Text, cast, column, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
@@ -59,11 +59,14 @@ async def matches(
         config: The Postgres text search configuration that stems the words.
     """
     lexeme = func.unnest(func.to_tsvector(cast(config, REGCONFIG), query)).table_valued(
-        "lexeme", "positions", "weights"
+        "lexeme", column("positions", ARRAY(SmallInteger)), "weights"
     )
     quoted = "'" + func.replace(func.replace(lexeme.c.lexeme, "\\", "\\\\"), "'", "''") + literal("'")
     words = (
-        select(quoted.label("word"), cast(cast(quoted, Text), TSQUERY).label("query")).limit(_MOST_WORDS).cte("words")
+        select(quoted.label("word"), cast(cast(quoted, Text), TSQUERY).label("query"))
+        .order_by(lexeme.c.positions[1])
+        .limit(_MOST_WORDS)
+        .cte("words")
     )
     any_word = select(cast(func.string_agg(words.c.word, " | "), TSQUERY)).scalar_subquery()
 
