@@ -108,11 +108,15 @@ def test_the_answer_has_a_score_for_each_interaction():
         user_action=interaction_pb2.USER_ACTION_SCROLL, user_action_description="d", interacted_image_url="i",
         has_image=True, created_at={"seconds": 12, "nanos": 999_999_999}, session_id="",
     )  # fmt: skip
-    answer = pb.SearchInteractionsResponse(hits=[{"interaction": stored, "score": 0.5}], not_yet_embedded_count=2)
+    answer = pb.SearchInteractionsResponse(
+        hits=[{"interaction": stored, "score": 0.5}], not_yet_embedded_count=2, truncated=True
+    )
     response = call(user_id="u").read(answer)
     [found] = response.interactions
 
-    assert (response.success, response.not_yet_embedded_count, "2" in response.msg) == (True, 2, True)
+    assert (response.success, response.not_yet_embedded_count, response.truncated) == (True, 2, True)
+    assert "2 so new" in response.msg
+    assert "left out" in response.msg
     assert (found.interaction_id, found.user_id, found.request_id, found.session_id) == (9, "u", "r", None)
     assert (found.content, found.shadow_content, found.expert_content) == ("c", "s", "e")
     assert (found.user_action.value, found.user_action_description, f"{found.user_action}") == ("scroll", "d", "scroll")

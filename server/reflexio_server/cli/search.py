@@ -77,3 +77,5 @@ def search(
     if answer.not_yet_embedded_count:
         count = answer.not_yet_embedded_count
         say(f"{count} interactions are so new that they were searched by their words only.")
+    if answer.truncated:
+        say("More were found, but together they would be too large for one answer; ask for fewer.")

@@ -1,6 +1,6 @@
 """The call that searches, and the conditions that searches and lists share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -100,9 +100,17 @@ def _merged(request: dict[str, Any], keywords: dict[str, Any]) -> dict[str, Any]
 
 
 def _response(answer: pb.SearchInteractionsResponse) -> SearchInteractionsResponse:
-    late = answer.not_yet_embedded_count
     return SearchInteractionsResponse(
         interactions=[interaction_from(hit.interaction, hit.score) for hit in answer.hits],
-        msg=f"{len(answer.hits)} found" + (f"; {late} so new that only their words were searched" if late else ""),
-        not_yet_embedded_count=late,
+        msg="; ".join(_sentences(answer)),
+        not_yet_embedded_count=answer.not_yet_embedded_count,
+        truncated=answer.truncated,
     )
+
+
+def _sentences(answer: pb.SearchInteractionsResponse) -> Iterator[str]:
+    yield f"{len(answer.hits)} found"
+    if answer.not_yet_embedded_count:
+        yield f"{answer.not_yet_embedded_count} so new that only their words were searched"
+    if answer.truncated:
+        yield "more were left out because the answer would have become too large"

@@ -43,6 +43,8 @@ class SearchInteractionsResponse:
     msg: str = ""
     not_yet_embedded_count: int = 0
     """How many of the user's interactions were so new that they could be found by their words only."""
+    truncated: bool = False
+    """Whether some were left out because the answer would have become too large: ask for fewer, or without images."""
 
 
 @dataclass(slots=True, kw_only=True)
