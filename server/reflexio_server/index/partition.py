@@ -29,8 +29,8 @@ _ROW = np.dtype(
     ]
 )
 
-_OVERHEAD_BYTES = 2048
-"""Of the Python and FAISS objects of a partition, however small: measured with many partitions of one vector."""
+_OVERHEAD_BYTES = 1024
+"""Of the Python and FAISS objects of a partition, however small: some 600 bytes measured, with room for the cache's."""
 
 _SURPLUS = 16
 """How many more pieces than interactions to ask for at first: some interactions have several, some scores are equal."""

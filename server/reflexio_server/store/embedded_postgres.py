@@ -105,9 +105,11 @@ class EmbeddedPostgres:
         """End the Postgres that a killed server of ours left running, or forget it where it died as well."""
         pid_file = self._cluster / "postmaster.pid"
         try:
-            pid = int(pid_file.read_text().splitlines()[0])
-        except (FileNotFoundError, IndexError, ValueError):
+            pid = abs(int(pid_file.read_text().splitlines()[0]))
+        except FileNotFoundError:
             return
+        except (IndexError, ValueError):
+            pid = 0  # Nobody's: a crash cut the file off, and Postgres would not start because of it.
         if _is_postgres_of(pid, self._cluster):
             _log.info("ending the Postgres that an earlier server left running (pid %d)", pid)
             self._pg_ctl("stop", "-m", "fast", "-t", str(_START_SECONDS))

@@ -41,7 +41,7 @@ def driver_url(database_url: str) -> str:
     """
     try:
         url = make_url(database_url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # The latter for a port that is no number.
         url = None
     if url is None or url.drivername not in {"postgres", "postgresql", "postgresql+asyncpg"}:
         message = "the database URL must look like postgresql://user:password@host:5432/database"

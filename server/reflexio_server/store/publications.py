@@ -13,6 +13,7 @@ from reflexio_server.domain.interaction import NewInteraction, ToolUse
 from reflexio_server.domain.request import Publication, Publish
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_ids import InteractionIds
+from reflexio_server.store.text_search import plain_words
 
 # Whoever inserts the key first goes on; the others wait for its commit, insert nothing and read its answer.
 _INSERT = text("""
@@ -183,7 +184,7 @@ def _parameters(publication: Publication) -> dict[str, object]:
         "tools_used": tools_used,
         "have_images": [i.image is not None for i in interactions],
         "created_ats": [i.created_at for i in interactions],
-        "searchable_texts": [i.searchable_text for i in interactions],
+        "searchable_texts": [plain_words(i.searchable_text) for i in interactions],
         "image_offsets": [offset for offset, _ in images],
         "image_media_types": [image.media_type for _, image in images],
         "image_data": [image.data for _, image in images],

@@ -9,6 +9,7 @@ the inverse document frequency of BM25 (Robertson and Zaragoza, "The Probabilist
 `ts_rank` of one word grows from 0.06 for one occurrence to 0.1 for very many, so the score lies between 0 and 1.
 """
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,8 +22,20 @@ from reflexio_server.domain.interaction import InteractionFilter, Position
 from reflexio_server.store.interactions import conditions_of
 from reflexio_server.store.tables import interactions
 
+_BLANKS = str.maketrans(dict.fromkeys(string.punctuation, " "))
+
 _MOST_WORDS = 64
 """Of a longer query the first so many distinct words count."""
+
+
+def plain_words(text: str) -> str:
+    """`text` with blanks for punctuation: what is given to Postgres's parser, of interactions as of queries.
+
+    With it the parser would look for addresses, tags and compounds. On "a_a_a…" or "x1@x1@…" that takes time that
+    grows with the square of the length, minutes for what a publish may hold; and each compound is stored once more
+    in full, which may exceed the size of a `tsvector`.
+    """
+    return text.translate(_BLANKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ async def matches(
         not_before: Consider only what is at this position or newer.
         config: The Postgres text search configuration that stems the words.
     """
-    lexeme = func.unnest(func.to_tsvector(cast(config, REGCONFIG), query)).table_valued(
+    lexeme = func.unnest(func.to_tsvector(cast(config, REGCONFIG), plain_words(query))).table_valued(
         "lexeme", column("positions", ARRAY(SmallInteger)), "weights"
     )
     quoted = "'" + func.replace(func.replace(lexeme.c.lexeme, "\\", "\\\\"), "'", "''") + literal("'")
