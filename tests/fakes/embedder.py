@@ -28,7 +28,9 @@ class FakeEmbedder:
 
     def split(self, text: str) -> list[str]:
         words = text.split()
-        last = max(len(words) - _OVERLAP, 1)
+        if len(words) <= _WORDS_PER_PIECE:
+            return [text]
+        last = len(words) - _OVERLAP
         return [
             " ".join(words[start : start + _WORDS_PER_PIECE]) for start in range(0, last, _WORDS_PER_PIECE - _OVERLAP)
         ]

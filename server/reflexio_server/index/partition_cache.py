@@ -111,9 +111,12 @@ class PartitionCache:
             # Somebody else may have done it meanwhile.
             complete = entry.followed.version >= version
             while not complete:
-                complete = await entry.followed.follow(self._database, self._run)
-                self._nbytes += entry.followed.partition.nbytes - entry.nbytes
-                entry.nbytes = entry.followed.partition.nbytes
+                try:
+                    complete = await entry.followed.follow(self._database, self._run)
+                finally:
+                    # Also where it was cancelled: what it had read by then is in memory.
+                    self._nbytes += entry.followed.partition.nbytes - entry.nbytes
+                    entry.nbytes = entry.followed.partition.nbytes
                 self._drop_least_recent()
 
     def _drop_least_recent(self) -> None:

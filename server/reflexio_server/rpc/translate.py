@@ -89,7 +89,7 @@ def _tools_from(field: str, tools: Sequence[interaction_pb2.ToolUse]) -> tuple[T
         where = f"{field}[{index}].tool_data"
         try:
             data = MessageToDict(tool.tool_data)
-        except SerializeToJsonError:
+        except (SerializeToJsonError, ValueError):  # Which of them depends on where in the object the number stands.
             raise InvalidFields.one(where, "struct.number", "must not contain NaN or infinity") from None
         size += rules.json_object(where, data)
         found.append(ToolUse(tool.tool_name, data))
