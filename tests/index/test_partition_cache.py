@@ -126,3 +126,34 @@ async def test_a_load_that_was_cancelled_harms_nobody(database, org_id, user_id,
         assert cache.nbytes == sum(entry.followed.partition.nbytes for entry in cache._entries.values() if entry.nbytes)
     assert len(await cache.nearest(org_id, user_id, EAST, 100, ANY, None)) == 10
     cache.close()
+
+
+async def test_a_search_beside_a_reload_that_was_cancelled_sees_everything(
+    database, org_id, user_id, corpus, monkeypatch
+):
+    cache = PartitionCache(database, ChosenVectors(), memory_bytes=64 * MIB)
+    published = (await corpus.add(user_id, *[EAST] * 5)).interaction_ids
+    assert len(await cache.nearest(org_id, user_id, EAST, 10, ANY, None)) == 5
+    entry = cache._entry((org_id, user_id))
+    begun, go_on, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def reload_half(*_: object) -> bool:
+        begun.set()
+        await go_on.wait()
+        entry.followed._start_afresh()
+        await never.wait()
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(entry.followed, "follow", reload_half)
+        reloading = asyncio.create_task(cache._refresh(entry, entry.followed.version + 1))
+        await begun.wait()
+        searching = asyncio.create_task(cache.nearest(org_id, user_id, EAST, 10, ANY, None))
+        while not entry.lock._entrance._waiters:
+            await asyncio.sleep(0)
+        go_on.set()
+        while len(entry.followed.partition):
+            await asyncio.sleep(0)
+    reloading.cancel()
+    assert sorted(ids_of(await searching)) == [*published]
+    cache.close()

@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from reflexio_server.domain.ids import OrgId, UserId
@@ -87,13 +88,17 @@ class PartitionCache:
         entry = self._entry(key)
         entry.users += 1
         try:
-            if entry.followed.version < version:
-                await self._refresh(entry, version)
-            async with entry.lock.shared():
-                partition = entry.followed.partition
-                return await self._run(
-                    lambda: partition.nearest(query, limit, where, not_before), partition.vector_bytes
-                )
+            while True:
+                if entry.followed.version < version:
+                    await self._refresh(entry, version)
+                async with entry.lock.shared():
+                    # Somebody may have begun to load it afresh meanwhile and been cancelled in the middle.
+                    if entry.followed.version < version:
+                        continue
+                    partition = entry.followed.partition
+                    return await self._run(
+                        partial(partition.nearest, query, limit, where, not_before), partition.vector_bytes
+                    )
         finally:
             entry.users -= 1
             self._drop_least_recent()
@@ -118,6 +123,8 @@ class PartitionCache:
                     self._nbytes += entry.followed.partition.nbytes - entry.nbytes
                     entry.nbytes = entry.followed.partition.nbytes
                 self._drop_least_recent()
+            # Where the user was erased meanwhile, there is nothing left that the partition could lack.
+            entry.followed.version = max(entry.followed.version, version)
 
     def _drop_least_recent(self) -> None:
         if self._nbytes <= self._memory_bytes:
