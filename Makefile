@@ -6,11 +6,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 STUBS  := client/python/reflexio/v1
+RELEASED := proto/released.binpb
 IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast generate check check-generated check-breaking format bench clean
+.PHONY: help serve test test-fast generate check check-generated check-breaking release-contract format bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,11 +44,15 @@ check-generated: generate
 	@git diff --exit-code --stat -- $(STUBS) $(IMAGE) && test -z "$$(git status --porcelain -- $(STUBS) $(IMAGE))" || \
 	  { echo "The generated code is stale. Run 'make generate' and commit the result."; exit 1; }
 
-# The first version has nothing to break: main has no contract before it lands.
+# Against the last release, and against main where this is a branch beside it.
 check-breaking: $(VENV)/.dev
+	@mkdir -p build && buf build --path proto/reflexio --output build/contract.binpb
+	buf breaking build/contract.binpb --against $(RELEASED)
 	@base=$$(git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main); \
-	if git cat-file -e "$$base:proto/reflexio/v1/interaction.proto" 2>/dev/null; \
-	then buf breaking --against ".git#ref=$$base"; else echo "No contract on main yet: nothing to break."; fi
+	if git cat-file -e "$$base:buf.yaml" 2>/dev/null; then buf breaking --against ".git#ref=$$base"; fi
+
+release-contract: $(VENV)/.dev ## Note the contract as released: from now on it may only grow from there
+	buf build --path proto/reflexio --exclude-source-info --output $(RELEASED)
 
 format: $(VENV)/.dev ## Put code and contract into their usual form
 	ruff format .

@@ -292,7 +292,7 @@ class InteractionFilter(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only those that happened at this time or earlier. Must not lie before `start_time`."""
+        """Only those that happened at this time or earlier, to the nanosecond. Must not lie before `start_time`."""
 
     def __init__(
         self,

@@ -315,7 +315,9 @@ class ListInteractionsRequest(_message.Message):
     page_size: _builtins.int
     """How many to return at most. 0 means 30. A page may hold fewer though more follow, when they are large."""
     page_token: _builtins.str
-    """Where to go on: next_page_token of the page before, with everything else as it was. Empty: from the newest."""
+    """Where to go on: next_page_token of the page before. All but the size of the page must be as it was.
+    Empty: from the newest.
+    """
     include_images: _builtins.bool
     """Whether to return images too."""
     @_builtins.property
@@ -379,7 +381,9 @@ class ListAllInteractionsRequest(_message.Message):
     page_size: _builtins.int
     """How many to return at most. 0 means 100. A page may hold fewer though more follow, when they are large."""
     page_token: _builtins.str
-    """Where to go on: next_page_token of the page before, with everything else as it was. Empty: from the newest."""
+    """Where to go on: next_page_token of the page before. All but the size of the page must be as it was.
+    Empty: from the newest.
+    """
     include_images: _builtins.bool
     """Whether to return images too."""
     def __init__(

@@ -44,7 +44,9 @@ class ListRequestsRequest(_message.Message):
     page_size: _builtins.int
     """How many requests to return at most. 0 means 30. A page may hold fewer though more follow, when they are large."""
     page_token: _builtins.str
-    """Where to go on: next_page_token of the page before, with everything else as it was. Empty: from the newest."""
+    """Where to go on: next_page_token of the page before. All but `page_size` and `skip` must be as it was.
+    Empty: from the newest.
+    """
     skip: _builtins.int
     """How many requests to pass over, counted from the newest or from the page token."""
     include_images: _builtins.bool
@@ -55,7 +57,7 @@ class ListRequestsRequest(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only those stored at this time or earlier. Must not lie before `start_time`."""
+        """Only those stored at this time or earlier, to the nanosecond. Must not lie before `start_time`."""
 
     def __init__(
         self,
