@@ -55,6 +55,9 @@ class SentenceTransformerEmbedder:
         path = _verified_package() if self._name == PACKAGED_MODEL else Path(self._name).expanduser()
         is_local = path.is_dir()
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        # Else torch's threads spin while they wait for each other, and where Postgres or anything else needs a core
+        # too, a batch of 16 that takes 70 ms now and then takes 750.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if is_local:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         try:
