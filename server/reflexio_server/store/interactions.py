@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
 from reflexio_server.domain.interaction import Image, Interaction, InteractionFilter, Position, ToolUse, UserAction
+from reflexio_server.store.conditions import POSITION, conditions_on, parameters_of
 from reflexio_server.store.tables import images, interactions
 
 _TEXTS = (
@@ -59,9 +60,10 @@ async def newest(
         most_bytes: Stop before texts and images together exceed this, but not before the first.
     """
     not_before = await oldest_of_most_recent(connection, org_id, user_id, where.most_recent_k)
-    conditions = conditions_of(org_id, user_id, where, not_before)
+    parameters = parameters_of(org_id, user_id, where, not_before)
+    conditions = conditions_on(parameters)
     if after is not None:
-        conditions.append(tuple_(*after) > _POSITION)
+        conditions.append(tuple_(*after) > POSITION)
     newest_first = (interactions.c.created_at.desc(), interactions.c.interaction_id.desc())
     size = _size(with_images)
     page = (
@@ -83,7 +85,7 @@ async def newest(
         .where(page.c.place <= limit, or_(page.c.total <= most_bytes, page.c.place == 1))
         .order_by(page.c.place)
     )
-    rows = (await connection.execute(query)).all()
+    rows = (await connection.execute(query, parameters)).all()
     return [_interaction(row[:-1]) for row in rows], bool(rows) and rows[0].last > len(rows)
 
 
@@ -115,46 +117,16 @@ async def oldest_of_most_recent(
     """Where the user's `most_recent_k` newest interactions begin; None where all of them belong."""
     if most_recent_k is None:
         return None
+    parameters = parameters_of(org_id, user_id, InteractionFilter(), None)
     query = (
         select(interactions.c.created_at, interactions.c.interaction_id)
-        .where(*conditions_of(org_id, user_id, InteractionFilter(), None))
+        .where(*conditions_on(parameters))
         .order_by(interactions.c.created_at.desc(), interactions.c.interaction_id.desc())
         .offset(most_recent_k - 1)
         .limit(1)
     )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query, parameters)).one_or_none()
     return (row.created_at, InteractionId(row.interaction_id)) if row is not None else None
-
-
-def conditions_of(
-    org_id: OrgId, user_id: UserId | None, where: InteractionFilter, not_before: Position | None
-) -> list[ColumnElement[bool]]:
-    """What the columns of `interactions` must fulfil.
-
-    `where.most_recent_k` is not looked at: its place is taken by `not_before`, from `oldest_of_most_recent`.
-    """
-    table = interactions.c
-    conditions = [table.org_id == org_id]
-    if user_id is not None:
-        conditions.append(table.user_id == user_id)
-    if where.request_id is not None:
-        conditions.append(table.request_id == where.request_id)
-    if where.session_id is not None:
-        conditions.append(table.session_id == where.session_id)
-    if where.role is not None:
-        conditions.append(table.role == where.role)
-    if where.source is not None:
-        conditions.append(table.source == where.source)
-    if where.start_time is not None:
-        conditions.append(table.created_at >= where.start_time)
-    if where.end_time is not None:
-        conditions.append(table.created_at <= where.end_time)
-    if not_before is not None:
-        conditions.append(tuple_(*not_before) <= _POSITION)
-    return conditions
-
-
-_POSITION = tuple_(interactions.c.created_at, interactions.c.interaction_id)
 
 
 def _selected(with_images: bool) -> Select[Any]:
