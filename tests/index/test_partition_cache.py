@@ -149,10 +149,10 @@ async def test_a_search_beside_a_reload_that_was_cancelled_sees_everything(
         reloading = asyncio.create_task(cache._refresh(entry, entry.followed.version + 1))
         await begun.wait()
         searching = asyncio.create_task(cache.nearest(org_id, user_id, EAST, 10, ANY, None))
-        while not entry.lock._entrance._waiters:
+        while not entry.lock._entrance._waiters:  # noqa: ASYNC110 -- the lock tells nobody who waits.
             await asyncio.sleep(0)
         go_on.set()
-        while len(entry.followed.partition):
+        while len(entry.followed.partition):  # noqa: ASYNC110 -- nor does the partition that it is empty.
             await asyncio.sleep(0)
     reloading.cancel()
     assert sorted(ids_of(await searching)) == [*published]
