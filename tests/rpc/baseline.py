@@ -1,0 +1,73 @@
+"""What is there before a call that must fail, and good requests of every kind, of which one thing is then made bad."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+from reflexio.v1 import interaction_service_pb2 as interactions
+from reflexio.v1 import request_service_pb2 as requests
+from reflexio.v1 import server_service_pb2 as server
+from reflexio.v1.interaction_pb2 import NewInteraction
+
+from tests.rpc.wire import Caller
+from tests.validate.pictures import picture
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What was published for a test."""
+
+    user_id: str
+    session_id: str
+    request_id: str
+    interaction_ids: tuple[int, ...]
+
+
+async def publish_baseline(call: Caller, user_id: str) -> Baseline:
+    """Publish two interactions of a user in a session, one with an image."""
+    said = [{"content": "hello there"}, {"role": "Agent", "content": "a picture", "image": picture()}]
+    request = interactions.PublishInteractionsRequest(
+        user_id=user_id, interactions=said, session_id=f"session of {user_id}", wait_for_response=True
+    )
+    result = (await call("PublishInteractions", request)).result
+    return Baseline(user_id, request.session_id, result.request_id, tuple(result.interaction_ids))
+
+
+async def snapshot(call: Caller, there: Baseline) -> list[Message]:
+    """Everything of the user, and the newest request of all: what changes when anything is stored or deleted."""
+    return [
+        await call(
+            "ListInteractions", interactions.ListInteractionsRequest(user_id=there.user_id, include_images=True)
+        ),
+        await call("ListRequests", requests.ListRequestsRequest(user_id=there.user_id)),
+        await call("ListRequests", requests.ListRequestsRequest(page_size=1)),
+    ]
+
+
+GOOD: dict[str, Callable[[Baseline], Message]] = {
+    "PublishInteractions": lambda there: interactions.PublishInteractionsRequest(
+        user_id=there.user_id,
+        interactions=[NewInteraction(content="fine", tools_used=[{"tool_name": "search", "tool_data": {"q": "x"}}])],
+    ),
+    "SearchInteractions": lambda there: interactions.SearchInteractionsRequest(user_id=there.user_id, query="hello"),
+    "ListInteractions": lambda there: interactions.ListInteractionsRequest(user_id=there.user_id),
+    "ListAllInteractions": lambda there: interactions.ListAllInteractionsRequest(page_size=1),
+    "DeleteInteraction": lambda there: interactions.DeleteInteractionRequest(
+        user_id=there.user_id, interaction_id=there.interaction_ids[0]
+    ),
+    "ListRequests": lambda there: requests.ListRequestsRequest(user_id=there.user_id),
+    "DeleteRequest": lambda there: requests.DeleteRequestRequest(request_id=there.request_id),
+    "BatchDeleteRequests": lambda there: requests.BatchDeleteRequestsRequest(request_ids=[there.request_id]),
+    "DeleteSession": lambda there: requests.DeleteSessionRequest(session_id=there.session_id),
+    "DeleteAllInteractions": lambda there: requests.DeleteAllInteractionsRequest(),
+    "WhoAmI": lambda there: server.WhoAmIRequest(),
+    "GetServerInfo": lambda there: server.GetServerInfoRequest(),
+}
+"""A request of each method that would be carried out."""
+
+
+def changed(good: Message, fields: dict[str, Any]) -> Message:
+    """A copy of a message with other values for some fields."""
+    values = {field.name: value for field, value in good.ListFields()}
+    return type(good)(**{**values, **fields})

@@ -1,0 +1,39 @@
+"""What tests of the wire share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from reflexio_server.domain.ids import UserId
+
+from tests.rpc.baseline import Baseline, publish_baseline
+from tests.rpc.wire import Caller
+from tests.running import Postgres, RunningServer, running_server
+
+
+@pytest.fixture(scope="session")
+def strict_server(postgres: Postgres):
+    """A server with a low limit for images. Tests keep to users of their own."""
+    with running_server(postgres.new_database(), max_image_mb=1) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def call(strict_server: RunningServer) -> AsyncIterator[Caller]:
+    """Calls the server that these tests share."""
+    caller = Caller(strict_server.target)
+    yield caller
+    await caller.channel.close()
+
+
+@pytest.fixture
+async def fresh_call(fresh_server: RunningServer) -> AsyncIterator[Caller]:
+    """Calls a server that nobody else uses."""
+    caller = Caller(fresh_server.target)
+    yield caller
+    await caller.channel.close()
+
+
+@pytest.fixture
+async def there(call: Caller, user_id: UserId) -> Baseline:
+    """Something that must not change."""
+    return await publish_baseline(call, user_id)

@@ -1,0 +1,146 @@
+"""A Postgres that is not there is a `DatabaseUnavailable`; transactions that clash are repeated."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from reflexio_server.domain.errors import DatabaseUnavailable
+from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.store import user_versions
+from reflexio_server.store.database import Database
+from reflexio_server.store.driver_errors import Conflict, retried
+from reflexio_server.store.embedded_postgres import EmbeddedPostgres
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+
+def opened(url: str) -> Database:
+    database = Database(pool_size=2, statement_cache_size=100)
+    database.open(url)
+    return database
+
+
+async def ping(database: Database) -> int:
+    async with database.autocommit() as connection:
+        return (await connection.execute(text("select 1"))).scalar_one()
+
+
+async def test_a_postgres_that_goes_away_and_comes_back(tmp_path: Path):
+    postgres = EmbeddedPostgres(tmp_path)
+    url = await asyncio.to_thread(postgres.start)
+    database = opened(url)
+    try:
+        assert await ping(database) == 1
+        await asyncio.to_thread(postgres.stop)
+        for _ in range(3):  # The first finds a connection that broke, later ones make none.
+            with pytest.raises(DatabaseUnavailable):
+                await ping(database)
+        with pytest.raises(DatabaseUnavailable):
+            async with database.transaction() as connection:
+                await connection.execute(text("select 1"))
+        await asyncio.to_thread(postgres.start)
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    assert await ping(database) == 1
+                    break
+                except DatabaseUnavailable:
+                    continue  # A connection of before, one less in the pool.
+    finally:
+        await database.close()
+        await asyncio.to_thread(postgres.stop)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+asyncpg://127.0.0.1:1/db",
+        "postgresql+asyncpg:///db?host=/nonexistent",
+        "postgresql+asyncpg://no-such-host.invalid/db",
+    ],
+)
+async def test_a_postgres_that_was_never_there(url: str):
+    database = opened(url)
+    with pytest.raises(DatabaseUnavailable) as refused:
+        await ping(database)
+    assert "127.0.0.1" not in str(refused.value)
+    await database.close()
+
+
+async def test_a_connection_that_is_cut_in_the_middle(database: Database):
+    async def work() -> None:
+        async with database.transaction() as connection:
+            pid = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+            async with database.autocommit() as other:
+                await other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
+            await connection.execute(text("select 1"))
+
+    with pytest.raises(DatabaseUnavailable):
+        await work()
+    assert await ping(database) == 1
+
+
+async def test_a_mistake_of_ours_is_not_blamed_on_the_database(database: Database):
+    for mistake in ("select no_such_column", "select 1/0", "select from no_such_table", "no sql"):
+        with pytest.raises(DBAPIError):
+            async with database.autocommit() as connection:
+                await connection.execute(text(mistake))
+
+
+async def test_a_value_that_does_not_fit_is_not_blamed_on_the_database(database: Database):
+    with pytest.raises(DBAPIError):
+        async with database.autocommit() as connection:
+            await connection.execute(text("select cast(:n as bigint)"), {"n": 2**63})
+
+
+async def test_a_deadlock_is_a_conflict_and_the_work_is_done_again(database: Database, org_id: OrgId, user_id: UserId):
+    users = [UserId(f"{user_id} {n}") for n in range(2)]
+    async with database.transaction() as connection:
+        await user_versions.bump(connection, org_id, users)
+        await connection.commit()
+    both_hold_one = asyncio.Barrier(2)
+    attempts = [0, 0]
+
+    async def lock(which: int) -> None:
+        attempts[which] += 1
+        async with database.transaction() as connection:
+            await connection.execute(text("set local deadlock_timeout = '10ms'"))
+            await user_versions.bump(connection, org_id, [users[which]])
+            if attempts[which] == 1:
+                await both_hold_one.wait()
+            await user_versions.bump(connection, org_id, [users[1 - which]])
+            await connection.commit()
+
+    await asyncio.gather(*(retried(lambda which=which: lock(which)) for which in (0, 1)))
+    assert sum(attempts) > 2, "one of the two at least was undone and did it again"
+
+
+async def test_what_always_clashes_is_given_up(database: Database):
+    attempts = 0
+
+    async def work() -> None:
+        nonlocal attempts
+        attempts += 1
+        raise Conflict
+
+    with pytest.raises(Conflict):
+        await retried(work)
+    assert 2 <= attempts <= 100
+
+
+async def test_a_pool_that_is_used_up_is_told_as_unavailable(database: Database, postgres):
+    small = Database(pool_size=2, statement_cache_size=100)
+    small.open(postgres.new_database())
+    small._engine.pool._timeout = 0.05
+    async with small.autocommit() as one, small.autocommit() as two:
+        await one.execute(text("select 1"))
+        await two.execute(text("select 1"))
+        with pytest.raises(DatabaseUnavailable):
+            await ping(small)
+    assert await ping(small) == 1
+    await small.close()
+
+
+async def test_a_database_that_was_not_opened_is_a_mistake_of_ours():
+    with pytest.raises(RuntimeError, match="not opened"):
+        await ping(Database(pool_size=2, statement_cache_size=100))

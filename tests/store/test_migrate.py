@@ -1,0 +1,72 @@
+"""The schema is brought up to date once, however often and by however many it is asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from reflexio_server.store.database import Database
+from reflexio_server.store.migrate import migrate
+from reflexio_server.store.tables import metadata
+from sqlalchemy import Connection, inspect, text
+
+from tests.running import Postgres
+
+
+@pytest.fixture
+async def empty(postgres: Postgres) -> AsyncIterator[list[Database]]:
+    """Three servers' views of one database without tables."""
+    url = postgres.new_database()
+    servers = [Database(pool_size=2, statement_cache_size=100) for _ in range(3)]
+    for server in servers:
+        server.open(url)
+    yield servers
+    for server in servers:
+        await server.close()
+
+
+async def test_several_at_once_and_again_make_it_once(empty: list[Database]):
+    await asyncio.gather(*map(migrate, empty))
+    async with empty[0].transaction() as connection:
+        await connection.execute(text("insert into organizations (name) values ('kept')"))
+        await connection.commit()
+    await migrate(empty[0])
+    async with empty[1].autocommit() as connection:
+        assert (await connection.execute(text("select count(*) from alembic_version"))).scalar_one() == 1
+        names = (await connection.execute(text("select name from organizations order by org_id"))).scalars()
+        assert list(names) == ["default", "kept"]
+
+
+async def test_a_migration_that_fails_leaves_nothing(empty: list[Database]):
+    async with empty[0].autocommit() as connection:
+        await connection.execute(text("create table vectors (in_the_way int)"))
+    with pytest.raises(Exception, match="vectors"):
+        await migrate(empty[0])
+    async with empty[0].autocommit() as connection:
+        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        assert tables == ["vectors"]
+        await connection.execute(text("drop table vectors"))
+    await migrate(empty[0])
+
+
+def _differences(connection: Connection) -> list[object]:
+    options = {"compare_type": True, "compare_server_default": True}
+    return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+
+async def test_the_migrations_end_in_the_tables_that_the_code_knows(database: Database):
+    async with database.autocommit() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_every_table_leads_with_the_organisation(database: Database):
+    def keys(connection: Connection) -> dict[str, list[str]]:
+        found = inspect(connection)
+        names = [name for name in found.get_table_names() if name != "alembic_version"]
+        return {name: found.get_pk_constraint(name)["constrained_columns"] for name in names}
+
+    async with database.autocommit() as connection:
+        found = await connection.run_sync(keys)
+    assert {name: columns[0] for name, columns in found.items()} == dict.fromkeys(found, "org_id")
+    assert set(found) == set(metadata.tables)

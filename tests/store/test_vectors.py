@@ -1,0 +1,121 @@
+"""Vectors in Postgres: stored once, with a version, and read as changes."""
+
+import asyncio
+
+import pytest
+from reflexio_server.domain.ids import UserId
+from reflexio_server.store import vectors
+from sqlalchemy import text
+
+from tests.contracts.corpus import DIMENSION, MODEL, Corpus, unit
+
+
+@pytest.fixture
+def corpus(database, org_id):
+    return Corpus(database, org_id)
+
+
+@pytest.fixture
+def changes(database, org_id, user_id):
+    async def changes(since=0, deletions_since=0, portion=1000, model=MODEL, dimension=DIMENSION):
+        async with database.autocommit() as connection:
+            return await vectors.changes(
+                connection,
+                org_id,
+                user_id,
+                model,
+                dimension,
+                vectors_since=since,
+                deletions_since=deletions_since,
+                portion=portion,
+            )
+
+    return changes
+
+
+def texts_of(user_id, published):
+    return [vectors.EmbeddedText(user_id, id_, [unit(1).astype("<f2").tobytes()]) for id_ in published.interaction_ids]
+
+
+async def test_storing_takes_from_the_queue_and_only_once(database, org_id, corpus, user_id):
+    published = await corpus.publish(user_id, "one", "two")
+    texts = texts_of(user_id, published)
+    stored = await asyncio.gather(*(vectors.store(database, org_id, MODEL, DIMENSION, texts) for _ in range(4)))
+    assert sorted(map(len, stored)) == [0, 0, 0, 2]
+    async with database.autocommit() as connection:
+        query = text(
+            "select (select count(*) from vectors where org_id = :o), count(*) from embedding_queue where org_id = :o"
+        )
+        assert tuple((await connection.execute(query, {"o": org_id})).one()) == (2, 0)
+
+
+async def test_several_users_are_stored_together_in_any_order(database, org_id, corpus):
+    users = [UserId(f"user {number}") for number in range(10)]
+    published = {user: await corpus.publish(user, "said") for user in users}
+
+    async def store(order):
+        await vectors.store(
+            database, org_id, MODEL, DIMENSION, [t for user in order for t in texts_of(user, published[user])]
+        )
+
+    await asyncio.gather(*(store(order) for order in (users, users[::-1], users[::2], users[1::2])))
+    async with database.autocommit() as connection:
+        versions = [await vectors.version_of(connection, org_id, user) for user in users]
+        count = await connection.scalar(text("select count(*) from vectors where org_id = :o"), {"o": org_id})
+    assert None not in versions
+    assert count == 10
+
+
+async def test_a_user_without_vectors_has_no_version(database, org_id, user_id, changes):
+    async with database.autocommit() as connection:
+        assert await vectors.version_of(connection, org_id, user_id) is None
+    assert await changes() is None
+
+
+async def test_changes_carry_what_filters_need(corpus, user_id, changes):
+    published = await corpus.add(
+        user_id, [unit(1), unit(0, 1)], created_at=42, session_id="s", role="Agent", source="web"
+    )
+    change = await changes()
+    rows = change.added
+    assert list(rows.interaction_ids) == [*published.interaction_ids] * 2
+    assert (list(rows.created_ats), list(rows.session_ids)) == ([42, 42], ["s", "s"])
+    assert (list(rows.roles), list(rows.sources)) == (["Agent", "Agent"], ["web", "web"])
+    assert rows.request_ids == published.request_id.bytes * 2
+    assert len(rows.vectors) == 2 * 2 * DIMENSION
+    assert change.added_up_to == change.version
+    assert await changes(since=change.version) == vectors.Changes(
+        change.version, change.reload_before, [], None, change.version
+    )
+
+
+async def test_other_models_and_dimensions_do_not_mix(corpus, user_id, changes):
+    await corpus.add(user_id, unit(1))
+    assert (await changes(model="another")).added is None
+    assert (await changes(dimension=DIMENSION + 1)).added is None
+
+
+async def test_portions_keep_versions_whole_and_miss_nothing(corpus, user_id, changes):
+    ids = []
+    for _ in range(5):
+        ids += (await corpus.add(user_id, unit(1), unit(2), unit(3))).interaction_ids
+    read, since, steps = [], 0, 0
+    while True:
+        change = await changes(since=since, portion=2)
+        read += change.added.interaction_ids if change.added else []
+        since, steps = change.added_up_to, steps + 1
+        if since == change.version and change.added is None:
+            break
+    assert read == ids
+    assert steps == 6
+
+
+async def test_deletions_are_told_from_the_version_on(corpus, user_id, changes):
+    ids = (await corpus.add(user_id, unit(1), unit(2), unit(3))).interaction_ids
+    before = (await changes()).version
+    await corpus.delete(user_id, ids[0], ids[2])
+    change = await changes(since=before, deletions_since=before)
+    assert sorted(change.deleted) == [ids[0], ids[2]]
+    assert change.added is None
+    assert (await changes(deletions_since=change.version)).deleted == []
+    assert list((await changes()).added.interaction_ids) == [ids[1]]
