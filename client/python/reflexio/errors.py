@@ -199,7 +199,6 @@ _BY_REASON: dict[str, type[ReflexioError]] = {
         IdempotencyKeyReusedError,
         NotReadyError,
         DatabaseUnavailableError,
-        DeadlineExceededError,
         InternalError,
     )
 }

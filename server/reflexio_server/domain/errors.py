@@ -8,7 +8,6 @@ ReflexioError
 ├── IdempotencyKeyReused
 ├── NotReady                   starting or stopping
 ├── DatabaseUnavailable
-├── DeadlineExceeded
 └── InternalError              a fault of the server
 """
 
@@ -27,7 +26,6 @@ class Reason(Enum):
     IDEMPOTENCY_KEY_REUSED = auto()
     NOT_READY = auto()
     DATABASE_UNAVAILABLE = auto()
-    DEADLINE_EXCEEDED = auto()
     INTERNAL = auto()
 
 
@@ -135,15 +133,6 @@ class DatabaseUnavailable(ReflexioError):
 
     def __init__(self) -> None:
         super().__init__("the database cannot be reached; try again in a moment")
-
-
-class DeadlineExceeded(ReflexioError):
-    """The caller's deadline passed before the work was done."""
-
-    reason = Reason.DEADLINE_EXCEEDED
-
-    def __init__(self, stage: str) -> None:
-        super().__init__(f"the deadline passed while waiting for: {stage}", {"stage": stage})
 
 
 class InternalError(ReflexioError):

