@@ -4,7 +4,6 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc import StatusCode
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from reflexio.v1 import server_service_pb2 as pb
 from reflexio_server import __version__
