@@ -6,7 +6,7 @@ from reflexio_server.domain.interaction import Image, NewInteraction
 from reflexio_server.domain.request import PublishedRequest
 from reflexio_server.store import deletions, requests
 from reflexio_server.store.database import Database
-from reflexio_server.store.publications import PublicationStore
+from reflexio_server.store.publications import _OVERHEAD_BYTES, PublicationStore
 from reflexio_server.store.requests import RequestFilter
 
 from tests.store.publishing import EVERYTHING, publication, publish
@@ -100,7 +100,7 @@ async def test_a_page_stops_before_it_becomes_too_large(
 ):
     for _ in range(4):
         await publish(store, org_id, publication(user_id, NewInteraction(content="é" * 500, role="")))
-    found, more = await newest(most_bytes=2000)
+    found, more = await newest(most_bytes=2 * (1000 + _OVERHEAD_BYTES))
     assert (len(found), more) == (2, True)
     found, more = await newest(most_bytes=10)
     assert (len(found), more) == (1, True)

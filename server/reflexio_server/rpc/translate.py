@@ -1,5 +1,6 @@
 """Between the messages of the contract and what the server works with."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 
@@ -22,6 +23,12 @@ from reflexio_server.domain.interaction import (
 from reflexio_server.domain.request import Publication, PublishedRequest, Request
 from reflexio_server.validate import rules
 from reflexio_server.validate.images import ImageRules
+
+_QUICKLY_READ_BYTES = 16_384
+"""Of tool data in a message: reading so many takes about a millisecond."""
+
+_MOST_TOOL_WIRE_BYTES = 8 * rules.MOST_TOOL_BYTES
+"""What is larger in a message is larger than allowed as JSON too: "[0,0,…]" takes 2 bytes a number there, 11 here."""
 
 
 async def publication_from(
@@ -77,9 +84,19 @@ async def _new_interaction_from(
         user_action_description=interaction.user_action_description,
         interacted_image_url=rules.http_url(f"{field}.interacted_image_url", interaction.interacted_image_url),
         image=await image_rules.check(f"{field}.image", interaction.image) if interaction.image else None,
-        tools_used=_tools_from(f"{field}.tools_used", interaction.tools_used),
+        tools_used=await _tools_beside(f"{field}.tools_used", interaction.tools_used),
         created_at=created_at,
     )
+
+
+async def _tools_beside(field: str, tools: Sequence[interaction_pb2.ToolUse]) -> tuple[ToolUse, ...]:
+    """The tools of an interaction, read where that does not hold up others: a large Struct takes a while."""
+    size = sum(tool.ByteSize() for tool in tools)
+    if size > _MOST_TOOL_WIRE_BYTES:
+        rules.tools_size(field, size)
+    if size > _QUICKLY_READ_BYTES:
+        return await asyncio.to_thread(_tools_from, field, tools)
+    return _tools_from(field, tools)
 
 
 def _tools_from(field: str, tools: Sequence[interaction_pb2.ToolUse]) -> tuple[ToolUse, ...]:

@@ -24,6 +24,8 @@ class Database:
             pool_size=self._pool_size,
             max_overflow=0,
             pool_pre_ping=False,
+            # The text of an error goes into the log; what users said does not.
+            hide_parameters=True,
             connect_args={
                 "statement_cache_size": self._statement_cache_size,
                 "server_settings": {"application_name": "reflexio", "jit": "off", "timezone": "UTC"},

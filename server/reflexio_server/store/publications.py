@@ -97,6 +97,9 @@ _FORGET_KEYS = text("""
         where created_at < now() - make_interval(days => :days) order by created_at limit 10000)
 """)
 
+_OVERHEAD_BYTES = 768
+"""What an interaction takes in an answer beside its own texts, at the most: ids, names and times."""
+
 KEY_LIFETIME_DAYS = 7
 """How long a publish can be repeated under its key; the contract names it."""
 
@@ -207,4 +210,4 @@ def _text_bytes(interaction: NewInteraction, tools_used: str | None) -> int:
         interaction.interacted_image_url,
         tools_used or "",
     )
-    return sum(len(text.encode()) for text in texts)
+    return _OVERHEAD_BYTES + sum(len(text.encode()) for text in texts)

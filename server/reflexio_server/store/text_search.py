@@ -25,6 +25,9 @@ from reflexio_server.store.tables import interactions
 
 _BLANKS = str.maketrans(dict.fromkeys(string.punctuation, " "))
 
+_MOST_BYTES = 400_000
+"""A `tsvector` holds 1 MiB; a hundred thousand words of three letters, all different, need 800 KB of it."""
+
 _MOST_WORDS = 64
 """Of a longer query the first so many distinct words count."""
 
@@ -34,8 +37,10 @@ def plain_words(text: str) -> str:
 
     With it the parser would look for addresses, tags and compounds. On "a_a_a…" or "x1@x1@…" that takes time that
     grows with the square of the length, minutes for what a publish may hold; and each compound is stored once more
-    in full, which may exceed the size of a `tsvector`.
+    in full, which may exceed the size of a `tsvector`. For the same reason the end of a very long text is left out.
     """
+    if len(text) > _MOST_BYTES // 4:
+        text = text.encode()[:_MOST_BYTES].decode(errors="ignore")
     return text.translate(_BLANKS)
 
 

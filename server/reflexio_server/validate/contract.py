@@ -16,6 +16,9 @@ from google.protobuf.message_factory import GetMessageClass
 
 from reflexio_server.domain.errors import FieldViolation, InvalidFields, MalformedRequest
 
+_LISTED_BYTES = 65_536
+"""Of a larger request only the first violation is reported: listing a hundred thousand would hold up others."""
+
 
 class Contract:
     """Checks requests as they came over the wire."""
@@ -43,7 +46,7 @@ class Contract:
         except DecodeError:
             raise MalformedRequest(method) from None
         try:
-            protovalidate.validate(message)
+            protovalidate.validate(message, fail_fast=len(request) > _LISTED_BYTES)
         except protovalidate.ValidationError as error:
             raise InvalidFields([_violation(found.proto) for found in error.violations]) from None
 

@@ -42,7 +42,8 @@ class Attempts:
             error: How the attempt ended.
             answered_before: Whether a server has ever answered this client.
         """
-        if error.status != "UNAVAILABLE":
+        # A server that stops may cancel a call that it has not looked at; the caller's own cancelling ends elsewhere.
+        if error.status not in {"UNAVAILABLE", "CANCELLED"}:
             return None
         if isinstance(error, ServerUnreachableError) and not answered_before:
             return None

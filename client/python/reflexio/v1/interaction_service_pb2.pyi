@@ -443,7 +443,7 @@ class DeleteInteractionRequest(_message.Message):
     interaction_id: _builtins.int
     """Which one."""
     wait_for_response: _builtins.bool
-    """False: answer once no call returns it any more. True: answer once it is gone from disk, with the count."""
+    """False: answer once no call returns it any more. True: the same, with the count."""
     def __init__(
         self,
         *,

@@ -121,7 +121,7 @@ class DeleteRequestRequest(_message.Message):
     request_id: _builtins.str
     """Which one."""
     wait_for_response: _builtins.bool
-    """False: answer once no call returns it any more. True: answer once it is gone from disk, with the counts."""
+    """False: answer once no call returns it any more. True: the same, with the counts."""
     def __init__(
         self,
         *,
@@ -241,7 +241,7 @@ class DeleteSessionRequest(_message.Message):
     user_id: _builtins.str
     """Only this user's part of it. Empty means all users' who published into it."""
     wait_for_response: _builtins.bool
-    """False: answer once no call returns it any more. True: answer once it is gone from disk, with the counts."""
+    """False: answer once no call returns it any more. True: the same, with the counts."""
     def __init__(
         self,
         *,
