@@ -104,7 +104,7 @@ async def test_a_page_stops_before_it_becomes_too_large(
     assert (len(found), more) == (2, True)
     found, more = await newest(most_bytes=10)
     assert (len(found), more) == (1, True)
-    found, more = await newest(most_bytes=4000)
+    found, more = await newest(most_bytes=4 * (1000 + _OVERHEAD_BYTES))
     assert (len(found), more) == (4, False)
 
 
@@ -113,10 +113,10 @@ async def test_images_count_and_come_when_they_are_asked_for(
 ):
     for _ in range(3):
         await publish(store, org_id, publication(user_id, NewInteraction(image=Image(b"x" * 1000, "image/png"))))
-    found, _ = await newest(most_bytes=2100)
+    found, _ = await newest(most_bytes=2100 + 3 * _OVERHEAD_BYTES)
     assert len(found) == 3
     assert found[0].interactions[0].image is None
-    found, more = await newest(most_bytes=2100, with_images=True)
+    found, more = await newest(most_bytes=2100 + 3 * _OVERHEAD_BYTES, with_images=True)
     assert (len(found), more) == (2, True)
     assert found[0].interactions[0].image == Image(b"x" * 1000, "image/png")
 
