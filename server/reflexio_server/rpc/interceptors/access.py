@@ -3,10 +3,10 @@
 from typing import Any
 
 from reflexio_server.access.caller import LOCAL_CALLER, current_caller
-from reflexio_server.rpc.interceptors.base import Context, Proceed, UnaryInterceptor
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
 
 
-class Access(UnaryInterceptor):
+class Access(CallInterceptor):
     """Makes the caller known to the servicers. Authentication is off: everybody is the local caller."""
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:

@@ -13,13 +13,15 @@ else:  # The classes take parameters in their type stubs only.
     Context = grpc.aio.ServicerContext
     Handler = grpc.RpcMethodHandler
 Proceed: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+"""Answers a call. Where the request is a stream it is given an iterator of messages; where the response is one it
+returns None and has written its messages to the context."""
 
 OUR_METHODS = "/reflexio."
 """What the methods of our services begin with; health and reflection answer by themselves."""
 
 
-class UnaryInterceptor(grpc.aio.ServerInterceptor, ABC):
-    """Stands around the calls of our methods, which have one request and one response each."""
+class CallInterceptor(grpc.aio.ServerInterceptor, ABC):
+    """Stands around the calls of our methods, streams among them."""
 
     def __init__(self) -> None:
         self._wrapped: dict[str, Handler | None] = {}
@@ -42,13 +44,26 @@ class UnaryInterceptor(grpc.aio.ServerInterceptor, ABC):
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """The handler that stands around `handler`."""
-        proceed = cast(Proceed, handler.unary_unary)
+        proceed = behavior_of(handler)
 
         async def behavior(request: Any, context: Context) -> Any:
             return await self.call(method, proceed, request, context)
 
-        return grpc.unary_unary_rpc_method_handler(behavior, handler.request_deserializer, handler.response_serializer)
+        return handler_like(handler, behavior, handler.request_deserializer)
 
     @abstractmethod
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Do one's part, and `await proceed(request, context)` for the rest."""
+
+
+def behavior_of(handler: Handler) -> Proceed:
+    """What a handler does, whichever of its four attributes holds it."""
+    kind = "stream" if handler.request_streaming else "unary"
+    return cast(Proceed, getattr(handler, f"{kind}_stream" if handler.response_streaming else f"{kind}_unary"))
+
+
+def handler_like(handler: Handler, behavior: Proceed, read: Callable[[bytes], Any] | None) -> Handler:
+    """A handler of the same kind that does `behavior`, its requests read by `read`; None leaves them bytes."""
+    kind = "stream" if handler.request_streaming else "unary"
+    make = getattr(grpc, f"{kind}_{'stream' if handler.response_streaming else 'unary'}_rpc_method_handler")
+    return cast(Handler, make(behavior, read, handler.response_serializer))

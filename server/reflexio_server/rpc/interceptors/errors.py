@@ -7,14 +7,14 @@ import structlog
 from google.rpc.status_pb2 import Status
 
 from reflexio_server.domain.errors import InternalError, ReflexioError
-from reflexio_server.rpc.interceptors.base import Context, Proceed, UnaryInterceptor
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
 from reflexio_server.rpc.interceptors.logging import call_id
 from reflexio_server.rpc.status import status_of
 
 _log = structlog.get_logger("reflexio.rpc")
 
 
-class Errors(UnaryInterceptor):
+class Errors(CallInterceptor):
     """Tells the caller why a call failed. What nobody expected is logged, and told without its text."""
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:

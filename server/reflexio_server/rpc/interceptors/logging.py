@@ -8,7 +8,7 @@ from uuid import uuid4
 import grpc
 import structlog
 
-from reflexio_server.rpc.interceptors.base import Context, Proceed, UnaryInterceptor
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
 
 _log = structlog.get_logger("reflexio.rpc")
 
@@ -18,7 +18,7 @@ call_id: ContextVar[str] = ContextVar("call_id")
 """The `x-request-id` of the call in progress: the caller's, or one made here."""
 
 
-class Logging(UnaryInterceptor):
+class Logging(CallInterceptor):
     """Logs how each call ended and how long it took."""
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:

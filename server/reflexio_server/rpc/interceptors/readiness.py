@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from reflexio_server.domain.errors import NotReady
-from reflexio_server.rpc.interceptors.base import Context, Proceed, UnaryInterceptor
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
 
 
-class Readiness(UnaryInterceptor):
+class Readiness(CallInterceptor):
     """Lets calls through while the server is serving."""
 
     def __init__(self, state: Callable[[], str]) -> None:
