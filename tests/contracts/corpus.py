@@ -1,5 +1,6 @@
 """Interactions with vectors that a test chooses, as Postgres holds them, and what brute force finds among them."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
@@ -91,7 +92,8 @@ class Corpus:
             EmbeddedText(user_id, interaction_id, [vector.astype("<f2").tobytes() for vector in np.atleast_2d(of_one)])
             for interaction_id, of_one in zip(published.interaction_ids, pieces, strict=True)
         ]
-        await vectors.store(self.database, self.org_id, MODEL, DIMENSION, texts)
+        while (await vectors.store(self.database, self.org_id, MODEL, DIMENSION, texts)).busy:  # noqa: ASYNC110 -- Postgres' locks tell nobody.
+            await asyncio.sleep(0.001)
 
     async def delete(self, user_id: UserId, *interaction_ids: InteractionId) -> None:
         """Delete interactions, each in a transaction of its own."""

@@ -56,7 +56,9 @@ async def test_what_is_published_while_everything_is_deleted_stays_whole_or_goes
 
 async def _embed_all(database: Database, org_id: OrgId, ids: list, user_id: UserId) -> set:
     texts = [EmbeddedText(user_id, interaction_id, [bytes(4), bytes(4)]) for interaction_id in ids]
-    return await vectors.store(database, org_id, "model", 2, texts)
+    while (stored := await vectors.store(database, org_id, "model", 2, texts)).busy:  # noqa: ASYNC110 -- Postgres' locks tell nobody.
+        await asyncio.sleep(0.001)
+    return stored.interaction_ids
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known user", "new user"])

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from reflexio_server.domain.ids import UserId
-from reflexio_server.store import vectors
+from reflexio_server.store import user_versions, vectors
 from sqlalchemy import text
 
 from tests.contracts.corpus import DIMENSION, MODEL, Corpus, unit
@@ -41,7 +41,7 @@ async def test_storing_takes_from_the_queue_and_only_once(database, org_id, corp
     published = await corpus.publish(user_id, "one", "two")
     texts = texts_of(user_id, published)
     stored = await asyncio.gather(*(vectors.store(database, org_id, MODEL, DIMENSION, texts) for _ in range(4)))
-    assert sorted(map(len, stored)) == [0, 0, 0, 2]
+    assert sorted(len(s.interaction_ids) for s in stored) == [0, 0, 0, 2]
     async with database.autocommit() as connection:
         query = text(
             "select (select count(*) from vectors where org_id = :o), count(*) from embedding_queue where org_id = :o"
@@ -64,6 +64,25 @@ async def test_several_users_are_stored_together_in_any_order(database, org_id, 
         count = await connection.scalar(text("select count(*) from vectors where org_id = :o"), {"o": org_id})
     assert None not in versions
     assert count == 10
+
+
+async def test_a_user_whose_vectors_are_being_changed_holds_up_nobody_else(database, org_id, corpus):
+    held, new, known = (UserId(name) for name in ("held", "new", "known"))
+    for user in (held, known):
+        await corpus.add(user, unit(1))
+    published = {user: await corpus.publish(user, "said") for user in (held, new, known)}
+    texts = [t for user in published for t in texts_of(user, published[user])]
+    async with database.transaction() as holder:
+        before = (await user_versions.bump(holder, org_id, [held]))[held]
+        async with asyncio.timeout(10):
+            stored = await vectors.store(database, org_id, MODEL, DIMENSION, texts)
+        assert stored.busy == {held}
+        assert stored.interaction_ids == {*published[new].interaction_ids, *published[known].interaction_ids}
+        await holder.commit()
+    again = await vectors.store(database, org_id, MODEL, DIMENSION, texts)
+    assert (again.busy, again.interaction_ids) == (set(), set(published[held].interaction_ids))
+    async with database.autocommit() as connection:
+        assert await vectors.version_of(connection, org_id, held) > before
 
 
 async def test_a_user_without_vectors_has_no_version(database, org_id, user_id, changes):

@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 
 from reflexio_server.domain.errors import DatabaseUnavailable, NotReady
-from reflexio_server.domain.ids import OrgId
+from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.held import HeldWork, Work
 from reflexio_server.store import embedding_queue, vectors
@@ -24,6 +24,9 @@ _MOST_VECTORS = 1000
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 """Seconds between attempts while the database is away."""
+
+_BUSY_PAUSE = 0.02
+"""Seconds until vectors of a user whose vectors somebody else is changing are tried again."""
 
 T = TypeVar("T")
 
@@ -84,17 +87,26 @@ class VectorWriter:
         for org_id, entries in by_org.items():
             texts = [EmbeddedText(work.user_id, work.interaction_id, pieces) for work, pieces in entries]
             try:
-                await self._persistently(partial(self._store, org_id, texts))
+                busy = await self._persistently(partial(self._store, org_id, texts))
             except Exception as error:  # noqa: BLE001 -- it must not end because of one portion.
                 _log.exception("could not store vectors", org_id=org_id, interactions=len(entries))
                 self._failed += [(work, error) for work, _ in entries]
             else:
+                # What is not stored was deleted, or stored by another server: it left the queue in any case.
                 for work, _ in entries:
-                    self._held.finish(work, left_queue=True)
+                    if work.user_id not in busy:
+                        self._held.finish(work, left_queue=True)
+                if busy:
+                    again = [entry for entry in entries if entry[0].user_id in busy]
+                    asyncio.get_running_loop().call_later(_BUSY_PAUSE, self._try_again, again)
 
-    async def _store(self, org_id: OrgId, texts: Sequence[EmbeddedText]) -> None:
-        # What is not stored was deleted, or stored by another server: it left the queue in any case.
-        await vectors.store(self._database, org_id, self._embedder.name, self._embedder.dimension, texts)
+    def _try_again(self, entries: Sequence[tuple[Work, Sequence[bytes]]]) -> None:
+        self._embedded += entries
+        self._arrived.set()
+
+    async def _store(self, org_id: OrgId, texts: Sequence[EmbeddedText]) -> set[UserId]:
+        stored = await vectors.store(self._database, org_id, self._embedder.name, self._embedder.dimension, texts)
+        return stored.busy
 
     async def _set_back(self, work: Work, error: BaseException) -> None:
         async def note() -> bool:

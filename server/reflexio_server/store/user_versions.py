@@ -1,7 +1,7 @@
 """The version of each user's set of vectors: what makes a cached partition exactly as fresh as it must be.
 
-Whoever changes a user's vectors calls `bump` first, in the same transaction. It takes the lock of the user's row,
-so that the versions of one user are in the order of the commits, and no row can appear behind a reader.
+Whoever changes a user's vectors calls `bump` or `bump_free` first, in the same transaction. It takes the lock of
+the user's row, so that the versions of one user are in the order of the commits, and no row can appear behind a reader.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,28 @@ _BUMP = text("""
     from unnest(:user_ids) as user_id order by user_id
     on conflict (org_id, user_id) do update set version = nextval('user_versions_sequence')
     returning user_id, version
+""").bindparams(bindparam("user_ids", type_=ARRAY(Text)))
+
+# What the first part inserts the second does not see: each user is in one of them, or somebody else has the lock.
+# New rows come first and in order, and nothing that is locked already is waited for: it cannot deadlock.
+_BUMP_FREE = text("""
+    with made as (
+        insert into user_versions (org_id, user_id, version, reload_before)
+        select :org_id, user_id, nextval('user_versions_sequence'), currval('user_versions_sequence')
+        from unnest(:user_ids) as given (user_id)
+        where not exists (select from user_versions u where u.org_id = :org_id and u.user_id = given.user_id)
+        order by user_id
+        on conflict (org_id, user_id) do nothing
+        returning user_id, version
+    ), free as (
+        select user_id from user_versions where org_id = :org_id and user_id = any(:user_ids)
+        order by user_id for update skip locked
+    ), bumped as (
+        update user_versions u set version = nextval('user_versions_sequence')
+        from free where u.org_id = :org_id and u.user_id = free.user_id
+        returning u.user_id, u.version
+    )
+    select user_id, version from made union all select user_id, version from bumped
 """).bindparams(bindparam("user_ids", type_=ARRAY(Text)))
 
 _RECORD = text("""
@@ -65,6 +87,12 @@ async def bump(connection: AsyncConnection, org_id: OrgId, user_ids: Iterable[Us
     The lock is held to the end of the transaction.
     """
     rows = await connection.execute(_BUMP, {"org_id": org_id, "user_ids": list(set(user_ids))})
+    return {UserId(row.user_id): row.version for row in rows}
+
+
+async def bump_free(connection: AsyncConnection, org_id: OrgId, user_ids: Iterable[UserId]) -> Mapping[UserId, int]:
+    """As `bump`, but only those users whose rows nobody else has locked: the others are left out, not waited for."""
+    rows = await connection.execute(_BUMP_FREE, {"org_id": org_id, "user_ids": list(set(user_ids))})
     return {UserId(row.user_id): row.version for row in rows}
 
 

@@ -82,6 +82,16 @@ class EmbeddedText:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of texts whose vectors were to be stored."""
+
+    interaction_ids: set[InteractionId]
+    """For these it was done."""
+    busy: set[UserId]
+    """For these users nothing was done, because somebody else is changing their vectors: to be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
 class VectorRows:
     """Vectors with what filters need, as columns: the elements at one place belong together."""
 
@@ -113,27 +123,30 @@ class Changes:
     """The version up to which nothing that came is missing."""
 
 
-async def store(
-    database: Database, org_id: OrgId, model: str, dimension: int, texts: Sequence[EmbeddedText]
-) -> set[InteractionId]:
+async def store(database: Database, org_id: OrgId, model: str, dimension: int, texts: Sequence[EmbeddedText]) -> Stored:
     """Store vectors, in one transaction, for those interactions that are still in the embedding queue.
 
+    A user whose vectors somebody else is changing is left out: one long deletion must not hold up everybody.
+
     Returns:
-        The interactions that it was done for. The others were deleted, or another server was quicker.
+        The interactions that it was done for, and the users who were left out. What is neither was deleted, or
+        another server was quicker.
 
     Raises:
         DatabaseUnavailable: Postgres cannot be reached; repeating it is safe.
     """
 
-    async def work() -> set[InteractionId]:
+    async def work() -> Stored:
         async with database.transaction() as connection:
-            versions = await user_versions.bump(connection, org_id, {t.user_id for t in texts})
-            pieces = [(t, chunk, vector) for t in texts for chunk, vector in enumerate(t.vectors)]
+            users = {t.user_id for t in texts}
+            versions = await user_versions.bump_free(connection, org_id, users)
+            ready = [t for t in texts if t.user_id in versions]
+            pieces = [(t, chunk, vector) for t in ready for chunk, vector in enumerate(t.vectors)]
             parameters = {
                 "org_id": org_id,
                 "model": model,
                 "dimension": dimension,
-                "taken_ids": [t.interaction_id for t in texts],
+                "taken_ids": [t.interaction_id for t in ready],
                 "interaction_ids": [t.interaction_id for t, _, _ in pieces],
                 "chunks": [chunk for _, chunk, _ in pieces],
                 "user_ids": [t.user_id for t, _, _ in pieces],
@@ -142,7 +155,7 @@ async def store(
             }
             stored = set((await connection.execute(_STORE, parameters)).scalars())
             await connection.commit()
-        return stored
+        return Stored(stored, users.difference(versions))
 
     return await retried(work)
 
