@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reflexio_server.domain.ids import InteractionId, RequestId, SessionId
 from reflexio_server.domain.interaction import InteractionFilter
+from reflexio_server.index import partition as partition_module
 from reflexio_server.index.partition import Partition
 from reflexio_server.store.vectors import VectorRows
 
@@ -30,6 +31,9 @@ class Said:
     role: str
     source: str
     pieces: tuple[int, ...]
+
+
+ANY = InteractionFilter()
 
 
 def few(*values):
@@ -63,9 +67,17 @@ searches = st.tuples(st.integers(0, 4), st.integers(0, 15), filters, positions)
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.tuples(few("add", "remove"), added, removed), max_size=8), st.lists(searches, min_size=1, max_size=4)
+    few(1, 3, 8, 65_536),
+    st.lists(st.tuples(few("add", "remove"), added, removed), max_size=8),
+    st.lists(searches, min_size=1, max_size=4),
 )
-def test_it_agrees_with_brute_force_after_any_history(history, asked):
+def test_it_agrees_with_brute_force_after_any_history(segment_vectors, history, asked):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(partition_module, "_SEGMENT_VECTORS", segment_vectors)
+        compare_with_brute_force(history, asked)
+
+
+def compare_with_brute_force(history, asked):
     partition = Partition(DIMENSION)
     held: dict[int, Said] = {}
     for step, new, gone in history:
@@ -132,6 +144,35 @@ def test_its_size_follows_what_it_holds():
     assert partition.nbytes - empty == (full - empty) // 2
     partition.remove(range(1, 1001))
     assert partition.nbytes == empty
+
+
+def test_segments_are_bounded_and_those_that_became_small_are_joined(monkeypatch):
+    monkeypatch.setattr(partition_module, "_SEGMENT_VECTORS", 100)
+    partition = Partition(DIMENSION)
+    many = [Said(id_, id_, 0, "", "User", "", (id_ % 5,)) for id_ in range(1, 1001)]
+    for start in range(0, 1000, 70):
+        partition.add(rows_of(many[start : start + 70]))
+    assert [len(segment) for segment in partition._segments] == [100] * 10
+    partition.remove(range(201, 301))
+    assert [len(segment) for segment in partition._segments] == [100] * 9
+    partition.remove(id_ for id_ in range(1, 1001) if id_ % 10)
+    assert len(partition) == 90
+    assert [len(segment) for segment in partition._segments] == [50, 40]
+    left = [s for s in many if s.interaction_id % 10 == 0 and not 200 < s.interaction_id <= 300]
+    found = partition.nearest(DIRECTIONS[0], 1000, InteractionFilter(), None)
+    assert [n.interaction_id for n in found] == [id_ for _, _, id_ in brute_force(left, DIRECTIONS[0], ANY, None)]
+    partition.remove(range(1001))
+    assert [len(segment) for segment in partition._segments] == [0]
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_memory_that_it_took_for_growing_is_counted(step):
+    partition = Partition(DIMENSION)
+    for start in range(0, 350, step):
+        new = [Said(id_, 1, 0, "", "User", "", (0,)) for id_ in range(start + 1, start + step + 1)]
+        partition.add(rows_of(new))
+    one = 2 * DIMENSION + partition._segments[0]._buffer.itemsize
+    assert 350 * one < partition.nbytes - Partition(DIMENSION).nbytes < 2 * 350 * one
 
 
 def test_a_vector_that_rounding_made_too_long_scores_no_more_than_one():

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from reflexio_server.domain.ids import UserId
 from reflexio_server.domain.interaction import InteractionFilter
-from reflexio_server.index import freshness, partition_cache
+from reflexio_server.index import freshness, partition, partition_cache
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.store import vectors
 
@@ -39,6 +39,15 @@ class TestPartitionsReadInSmallPortions(VectorIndexContract):
     @pytest.fixture
     def index(self, database, monkeypatch):
         monkeypatch.setattr(freshness, "_PORTION", 3)
+        cache = PartitionCache(database, ChosenVectors(), memory_bytes=64 * MIB)
+        yield cache
+        cache.close()
+
+
+class TestPartitionsOfSmallSegments(VectorIndexContract):
+    @pytest.fixture
+    def index(self, database, monkeypatch):
+        monkeypatch.setattr(partition, "_SEGMENT_VECTORS", 16)
         cache = PartitionCache(database, ChosenVectors(), memory_bytes=64 * MIB)
         yield cache
         cache.close()
