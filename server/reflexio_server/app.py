@@ -13,6 +13,7 @@ from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import Embedder
 from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedder
 from reflexio_server.index.partition_cache import PartitionCache
+from reflexio_server.index.stale_sweep import StaleSweep
 from reflexio_server.publish.housekeeping import Housekeeping
 from reflexio_server.publish.publisher import Publisher
 from reflexio_server.rpc.interaction_service import InteractionService
@@ -63,6 +64,7 @@ class Application:
         self._embedding = EmbeddingThread(self._embedder)
         self._backlog = Backlog(database, self._embedding)
         self._index = PartitionCache(database, self._embedder, memory_bytes=settings.index_memory_mb * _MIB)
+        self._stale_sweep = StaleSweep(self._index)
         publications = PublicationStore(database, InteractionIds(database), settings.text_search_config)
         self._housekeeping = Housekeeping(database, publications)
         lister = Lister(database)
@@ -120,6 +122,8 @@ class Application:
             started.push_async_callback(self._backlog.stop)
             self._housekeeping.start()
             started.push_async_callback(self._housekeeping.stop)
+            self._stale_sweep.start()
+            started.push_async_callback(self._stale_sweep.stop)
             # What was loaded stays: the garbage collector need not look through it again and again.
             gc.collect()
             gc.freeze()

@@ -3,18 +3,20 @@
 import asyncio
 
 import pytest
+from reflexio_server.domain.errors import DatabaseUnavailable
 from reflexio_server.domain.ids import UserId
 from reflexio_server.domain.interaction import InteractionFilter
-from reflexio_server.index import freshness, partition, partition_cache
+from reflexio_server.index import freshness, partition, partition_cache, stale_sweep
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.store import vectors
+from sqlalchemy import text
 
 from tests.contracts.corpus import ChosenVectors, Corpus, unit
 from tests.contracts.vector_index import VectorIndexContract, ids_of
 
 MIB = 1024 * 1024
 ANY = InteractionFilter()
-EAST = unit(1, 0)
+EAST, NORTH = unit(1, 0), unit(0, 1)
 
 
 class TestCachedPartitions(VectorIndexContract):
@@ -56,6 +58,7 @@ class TestPartitionsOfSmallSegments(VectorIndexContract):
 class TestPartitionsSearchedInThreads(VectorIndexContract):
     @pytest.fixture
     def index(self, database, monkeypatch):
+        monkeypatch.setattr(partition_cache, "_INLINE_CHANGE_BYTES", -1)
         monkeypatch.setattr(partition_cache, "_INLINE_BYTES", -1)
         cache = PartitionCache(database, ChosenVectors(), memory_bytes=64 * MIB)
         yield cache
@@ -122,6 +125,7 @@ async def test_searches_that_come_together_load_a_partition_once(database, org_i
 
 async def test_a_load_that_was_cancelled_harms_nobody(database, org_id, user_id, corpus, monkeypatch):
     monkeypatch.setattr(freshness, "_PORTION", 1)
+    monkeypatch.setattr(partition_cache, "_INLINE_CHANGE_BYTES", -1)
     monkeypatch.setattr(partition_cache, "_INLINE_BYTES", -1)
     for _ in range(10):
         await corpus.add(user_id, EAST)
@@ -166,3 +170,92 @@ async def test_a_search_beside_a_reload_that_was_cancelled_sees_everything(
     reloading.cancel()
     assert sorted(ids_of(await searching)) == [*published]
     cache.close()
+
+
+async def test_a_partition_larger_than_the_budget_is_searched_and_drives_out_nobody(
+    database, org_id, corpus, monkeypatch
+):
+    monkeypatch.setattr(freshness, "_PORTION", 50)
+    small = [UserId(f"small {number}") for number in range(3)]
+    large = [UserId(f"large {number}") for number in range(2)]
+    published = {user: (await corpus.add(user, EAST)).interaction_ids for user in small}
+    for user in large:
+        for _ in range(5):
+            await corpus.add(user, *[EAST] * 50)
+    cache = PartitionCache(database, ChosenVectors(), memory_bytes=16_000)
+    for user in small:
+        await cache.nearest(org_id, user, EAST, 10, ANY, None)
+    kept = cache.nbytes
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            most = max(most, cache.nbytes)
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    answers = await asyncio.gather(*(cache.nearest(org_id, user, EAST, 300, ANY, None) for user in large * 3))
+    watching.cancel()
+    assert [len(answer) for answer in answers] == [250] * 6
+    assert (cache.nbytes, len(cache)) == (kept, len(small))
+    one = 250 * (2 * EAST.size + 56)
+    assert one < most < kept + 2.5 * one, "never two of them whole"
+    for user in small:
+        assert ids_of(await cache.nearest(org_id, user, EAST, 10, ANY, None)) == [*published[user]]
+    cache.close()
+
+
+async def test_what_nobody_searches_leaves_memory_after_a_deletion(database, org_id, corpus):
+    cache = PartitionCache(database, ChosenVectors(), memory_bytes=MIB)
+    deleted, erased, reloaded, grown, same = users = [UserId(f"{n}") for n in ("d", "e", "r", "g", "s")]
+    published = {user: await corpus.add(user, EAST, NORTH) for user in users}
+    for user in users:
+        await cache.nearest(org_id, user, EAST, 10, ANY, None)
+    await cache.drop_stale()
+    assert len(cache) == len(users)
+    await corpus.delete(deleted, published[deleted].interaction_ids[0])
+    await corpus.add(grown, EAST)
+    async with database.autocommit() as connection:
+        where = {"org_id": org_id, "user_id": erased}
+        await connection.execute(text("delete from user_versions where org_id = :org_id and user_id = :user_id"), where)
+        where["user_id"] = reloaded
+        await connection.execute(
+            text(
+                "update user_versions set version = nextval('user_versions_sequence'),"
+                " reload_before = currval('user_versions_sequence') where org_id = :org_id and user_id = :user_id"
+            ),
+            where,
+        )
+    await cache.drop_stale()
+    assert {user for _, user in cache._entries} == {grown, same}
+    assert cache.nbytes == sum(entry.nbytes for entry in cache._entries.values())
+    cache.close()
+
+
+async def test_a_user_who_was_erased_leaves_memory_with_the_next_search(database, org_id, user_id, corpus):
+    cache = PartitionCache(database, ChosenVectors(), memory_bytes=MIB)
+    await corpus.add(user_id, EAST)
+    await cache.nearest(org_id, user_id, EAST, 10, ANY, None)
+    async with database.autocommit() as connection:
+        await connection.execute(text("delete from user_versions where org_id = :org_id"), {"org_id": org_id})
+    assert list(await cache.nearest(org_id, user_id, EAST, 10, ANY, None)) == []
+    assert (len(cache), cache.nbytes) == (0, 0)
+    cache.close()
+
+
+async def test_the_sweep_goes_on_after_a_failure(monkeypatch):
+    looks = asyncio.Queue()
+
+    class Failing:
+        async def drop_stale(self):
+            looks.put_nowait(None)
+            raise DatabaseUnavailable if looks.qsize() % 2 else RuntimeError
+
+    monkeypatch.setattr(stale_sweep, "_SECONDS_BETWEEN", 0.0)
+    sweep = stale_sweep.StaleSweep(Failing())
+    sweep.start()
+    async with asyncio.timeout(10):
+        for _ in range(4):
+            await looks.get()
+    await sweep.stop()

@@ -33,7 +33,8 @@ class FollowedPartition:
 
     def _start_afresh(self) -> None:
         self.partition = Partition(self._dimension)
-        self._seen = 0
+        self.seen = 0
+        """The version up to which it was told of deletions; 0 where nothing was loaded yet."""
         self.version = 0
         """Nothing that came up to this version is missing, and nothing is there that was deleted up to it."""
 
@@ -55,23 +56,25 @@ class FollowedPartition:
                 self._model,
                 self._dimension,
                 vectors_since=self.version,
-                deletions_since=self._seen,
+                deletions_since=self.seen,
                 portion=_PORTION,
             )
         if changes is None:
             self._start_afresh()
             return True
-        if 0 < self._seen < changes.reload_before:
+        if 0 < self.seen < changes.reload_before:
             # Deletions since then are not all told any more. A new partition has nothing to be told about.
             self._start_afresh()
             return False
-        size = len(changes.added.vectors) if changes.added is not None else 0
-        await change(lambda: self._apply(changes), size if not changes.deleted else self.partition.vector_bytes + size)
+        size = len(changes.added.vectors) + self.partition.growing_bytes if changes.added is not None else 0
+        if changes.deleted:
+            size += self.partition.vector_bytes
+        await change(lambda: self._apply(changes), size)
         return changes.added_up_to == changes.version
 
     def _apply(self, changes: Changes) -> None:
         self.partition.remove(changes.deleted)
         if changes.added is not None:
             self.partition.add(changes.added)
-        self._seen = changes.version
+        self.seen = changes.version
         self.version = changes.added_up_to

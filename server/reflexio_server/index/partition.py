@@ -12,7 +12,7 @@ from reflexio_server.index.segment import Best, Segment, rows_of
 from reflexio_server.index.vector_index import Neighbour
 from reflexio_server.store.vectors import VectorRows
 
-_SEGMENT_VECTORS = 65_536
+_SEGMENT_VECTORS = 16_384
 """Most vectors of a segment. It bounds what a change moves, and what growing takes beside the vectors themselves."""
 
 _SURPLUS = 16
@@ -28,7 +28,7 @@ class Partition:
     def __init__(self, dimension: int) -> None:
         self._dimension = dimension
         # One at least; vectors are added to the last.
-        self._segments = [Segment(dimension)]
+        self._segments = [Segment(dimension, _SEGMENT_VECTORS)]
 
     def __len__(self) -> int:
         """How many vectors it has."""
@@ -38,6 +38,11 @@ class Partition:
     def vector_bytes(self) -> int:
         """How many bytes a search without a filter has to look through."""
         return sum(segment.vector_bytes for segment in self._segments)
+
+    @property
+    def growing_bytes(self) -> int:
+        """How many bytes an addition may have to move."""
+        return self._segments[-1].vector_bytes
 
     @property
     def nbytes(self) -> int:
@@ -52,7 +57,7 @@ class Partition:
         while len(rows):
             room = _SEGMENT_VECTORS - len(self._segments[-1])
             if room <= 0:
-                self._segments.append(Segment(self._dimension))
+                self._segments.append(Segment(self._dimension, _SEGMENT_VECTORS))
                 continue
             self._segments[-1].add(rows[:room], codes[:room])
             rows, codes = rows[room:], codes[room:]
@@ -95,7 +100,7 @@ class Partition:
                 segment.give_all(kept[-1])
             else:
                 kept.append(segment)
-        self._segments = kept or [Segment(self._dimension)]
+        self._segments = kept or [Segment(self._dimension, _SEGMENT_VECTORS)]
 
 
 def _best_interactions(found: Sequence[Best], limit: int) -> Sequence[Neighbour]:

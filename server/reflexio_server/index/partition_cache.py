@@ -7,20 +7,32 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+import structlog
+
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.domain.interaction import InteractionFilter, Position
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.index.freshness import FollowedPartition
 from reflexio_server.index.shared_lock import SharedLock
 from reflexio_server.index.vector_index import Neighbour
-from reflexio_server.store import vectors
+from reflexio_server.store import user_versions, vectors
 from reflexio_server.store.database import Database
 
 _INLINE_BYTES = 16 * 1024 * 1024
 """Up to so many bytes of vectors are searched in the event loop: that takes half a millisecond. Larger ones are
 searched in a thread, which costs a tenth of one."""
 
+_INLINE_CHANGE_BYTES = 4 * 1024 * 1024
+"""Up to so many bytes are added or moved in the event loop: that takes two milliseconds or three."""
+
 _THREADS = 4
+
+_SWEPT_AT_ONCE = 1000
+"""Of so many partitions at a time a sweep asks whether they are stale."""
+
+_MIB = 1024 * 1024
+
+_log = structlog.get_logger("reflexio.index")
 
 T = TypeVar("T")
 
@@ -34,6 +46,10 @@ class _Entry:
         self.users = 0
         """How many calls are using it: it is not dropped then, or the next call would load it a second time."""
         self.nbytes = 0
+        self.beside = False
+        """Whether it is not counted in the budget: while it is loaded, or because it is larger than the budget."""
+        self.oversized = False
+        """Whether it holds the place of the one partition that may be larger than the budget."""
 
 
 class PartitionCache:
@@ -45,7 +61,9 @@ class PartitionCache:
         Args:
             database: The truth.
             embedder: The model whose vectors are searched.
-            memory_bytes: How much memory partitions may take that are not just being used.
+            memory_bytes: How much memory partitions may take that are not just being used. A partition that is larger
+                is loaded for those who search it at that moment, beside what others have in memory; there is never
+                more than one such partition.
         """
         self._database = database
         self._embedder = embedder
@@ -53,18 +71,21 @@ class PartitionCache:
         # The least recently used first.
         self._entries: OrderedDict[tuple[OrgId, UserId], _Entry] = OrderedDict()
         self._nbytes = 0
+        self._beside_nbytes = 0
+        # Held for as long as an oversized partition is in memory.
+        self._oversized = asyncio.Semaphore()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="index")
 
     def close(self) -> None:
         """Drop everything."""
         self._entries.clear()
-        self._nbytes = 0
+        self._nbytes = self._beside_nbytes = 0
         self._pool.shutdown()
 
     @property
     def nbytes(self) -> int:
         """How much memory the partitions take."""
-        return self._nbytes
+        return self._nbytes + self._beside_nbytes
 
     def __len__(self) -> int:
         """How many partitions are in memory."""
@@ -82,9 +103,10 @@ class PartitionCache:
         """The interactions nearest to `query`, as `VectorIndex.nearest` says."""
         async with self._database.autocommit() as connection:
             version = await vectors.version_of(connection, org_id, user_id)
-        if version is None:
-            return []
         key = (org_id, user_id)
+        if version is None:
+            self._drop_unused(key)
+            return []
         entry = self._entry(key)
         entry.users += 1
         try:
@@ -97,11 +119,31 @@ class PartitionCache:
                         continue
                     partition = entry.followed.partition
                     return await self._run(
-                        partial(partition.nearest, query, limit, where, not_before), partition.vector_bytes
+                        partial(partition.nearest, query, limit, where, not_before),
+                        inline=partition.vector_bytes <= _INLINE_BYTES,
                     )
         finally:
             entry.users -= 1
+            if entry.nbytes > self._memory_bytes:
+                self._drop_unused(key)
             self._drop_least_recent()
+
+    async def drop_stale(self) -> None:
+        """Drop partitions that nobody uses and that hold vectors of what was deleted, or of who was erased.
+
+        Searches need no such thing: it is for what nobody searches.
+
+        Raises:
+            DatabaseUnavailable: Postgres cannot be reached.
+        """
+        keys = list(self._entries)
+        for start in range(0, len(keys), _SWEPT_AT_ONCE):
+            portion = keys[start : start + _SWEPT_AT_ONCE]
+            seen = {key: entry.followed.seen for key in portion if (entry := self._entries.get(key)) is not None}
+            async with self._database.autocommit() as connection:
+                stale = await user_versions.with_deletions_since(connection, seen)
+            for key in stale:
+                self._drop_unused(key)
 
     def _entry(self, key: tuple[OrgId, UserId]) -> _Entry:
         entry = self._entries.get(key)
@@ -113,32 +155,77 @@ class PartitionCache:
 
     async def _refresh(self, entry: _Entry, version: int) -> None:
         async with entry.lock.exclusive():
-            # Somebody else may have done it meanwhile.
-            complete = entry.followed.version >= version
-            while not complete:
-                try:
-                    complete = await entry.followed.follow(self._database, self._run)
-                finally:
-                    # Also where it was cancelled: what it had read by then is in memory.
-                    self._nbytes += entry.followed.partition.nbytes - entry.nbytes
-                    entry.nbytes = entry.followed.partition.nbytes
-                self._drop_least_recent()
-            # Where the user was erased meanwhile, there is nothing left that the partition could lack.
-            entry.followed.version = max(entry.followed.version, version)
+            # Beside the budget until its size is known: one that is too large must not drive out the others first.
+            self._count(entry, beside=True)
+            try:
+                # Somebody else may have done it meanwhile.
+                complete = entry.followed.version >= version
+                while not complete:
+                    try:
+                        complete = await entry.followed.follow(self._database, self._change)
+                    finally:
+                        # Also where it was cancelled: what it had read by then is in memory.
+                        self._count(entry, beside=True)
+                    if entry.nbytes > self._memory_bytes and not entry.oversized:
+                        await self._make_oversized(entry)
+                # Where the user was erased meanwhile, there is nothing left that the partition could lack.
+                entry.followed.version = max(entry.followed.version, version)
+            finally:
+                self._count(entry, beside=entry.nbytes > self._memory_bytes)
+                if entry.oversized and not entry.beside:
+                    entry.oversized = False
+                    self._oversized.release()
+            self._drop_least_recent()
+
+    def _count(self, entry: _Entry, *, beside: bool) -> None:
+        """Note how large a partition is, and whether the budget has to hold it."""
+        if entry.beside:
+            self._beside_nbytes -= entry.nbytes
+        else:
+            self._nbytes -= entry.nbytes
+        entry.nbytes, entry.beside = entry.followed.partition.nbytes, beside
+        if entry.beside:
+            self._beside_nbytes += entry.nbytes
+        else:
+            self._nbytes += entry.nbytes
+
+    async def _make_oversized(self, entry: _Entry) -> None:
+        """Wait until no other partition is in memory that is larger than the budget."""
+        if self._memory_bytes:
+            _log.warning(
+                "a partition is larger than the memory for all of them and is loaded for each search anew; "
+                "raise index_memory_mb",
+                index_memory_mb=self._memory_bytes // _MIB,
+            )
+        await self._oversized.acquire()
+        entry.oversized = True
 
     def _drop_least_recent(self) -> None:
-        if self._nbytes <= self._memory_bytes:
-            return
-        for key, entry in list(self._entries.items()):
-            if entry.users == 0:
-                del self._entries[key]
-                self._nbytes -= entry.nbytes
-                if self._nbytes <= self._memory_bytes:
-                    return
+        while self._nbytes > self._memory_bytes:
+            unused = (key for key, entry in self._entries.items() if entry.users == 0)
+            key = next(unused, None)
+            if key is None:
+                return
+            self._drop_unused(key)
 
-    async def _run(self, work: Callable[[], T], size: int) -> T:
-        """Do `work`, which handles `size` bytes, where it does not hold up the event loop."""
-        if size <= _INLINE_BYTES:
+    def _drop_unused(self, key: tuple[OrgId, UserId]) -> None:
+        entry = self._entries.get(key)
+        if entry is None or entry.users:
+            return
+        del self._entries[key]
+        if entry.oversized:
+            self._oversized.release()
+        if entry.beside:
+            self._beside_nbytes -= entry.nbytes
+        else:
+            self._nbytes -= entry.nbytes
+
+    async def _change(self, work: Callable[[], None], size: int) -> None:
+        await self._run(work, inline=size <= _INLINE_CHANGE_BYTES)
+
+    async def _run(self, work: Callable[[], T], *, inline: bool) -> T:
+        """Do `work`, in a thread where it would hold up the event loop."""
+        if inline:
             return work()
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         cancelled = False

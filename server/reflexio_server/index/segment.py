@@ -50,11 +50,12 @@ class Segment:
     Memory follows what it holds, up to twice as much: it grows by doubling, and shrinks when half of it is not used.
     """
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, most_vectors: int) -> None:
+        """Make an empty one, for so many vectors at most."""
         self._dimension = dimension
+        self._most_vectors = most_vectors
         self._index = _empty_index(dimension)
-        self._capacity = 0
-        # At each place what belongs to the vector at this place of the index; places beyond its end are free.
+        # At each place what belongs to the vector at this place of the index, which has memory for as many.
         self._buffer = np.empty(0, _ROW)
         # Between these all its interactions are.
         self._lowest_id, self._highest_id = np.iinfo(np.int64).max, np.iinfo(np.int64).min
@@ -77,6 +78,10 @@ class Segment:
     def _rows(self) -> Rows:
         return self._buffer[: len(self)]
 
+    @property
+    def _capacity(self) -> int:
+        return len(self._buffer)
+
     def add(self, rows: Rows, codes: NDArray[np.uint8]) -> None:
         """Add vectors.
 
@@ -88,12 +93,7 @@ class Segment:
             return
         size, needed = len(self), len(self) + len(rows)
         if needed > self._capacity:
-            # As std::vector does, which holds the vectors: it tells nobody how large it is.
-            self._capacity = max(needed, 2 * size)
-        if needed > len(self._buffer):
-            buffer = np.empty(max(needed, 2 * size), _ROW)
-            buffer[:size] = self._rows
-            self._buffer = buffer
+            self._move(self._rows, self._codes(), max(needed, min(2 * size, self._most_vectors)))
         self._buffer[size:needed] = rows
         self._index.add_sa_codes(np.ascontiguousarray(codes))
         ids = rows["interaction_id"]
@@ -119,12 +119,21 @@ class Segment:
         if 2 * len(rows) > self._capacity:
             # What remains keeps its order, here and there.
             self._index.remove_ids(_selector(gone))
+            self._buffer[: len(rows)] = rows
         else:
-            codes = self._codes()[~gone]
-            self._index, self._capacity = _empty_index(self._dimension), len(rows)
-            self._index.add_sa_codes(codes)
-        self._buffer = rows
+            self._move(rows, self._codes()[~gone], len(rows))
         return True
+
+    def _move(self, rows: Rows, codes: NDArray[np.uint8], capacity: int) -> None:
+        """Hold these instead, in new memory for so many. FAISS's own memory could only double, and never shrink."""
+        index = _empty_index(self._dimension)
+        index.codes.resize(capacity * 2 * self._dimension)
+        index.codes.resize(0)
+        if len(rows):
+            index.add_sa_codes(codes)
+        self._buffer = np.empty(capacity, _ROW)
+        self._buffer[: len(rows)] = rows
+        self._index = index
 
     def _codes(self) -> NDArray[np.uint8]:
         """Its vectors, as the index holds them: valid until the index changes."""

@@ -74,6 +74,17 @@ _FORGET = text("""
     where u.org_id = f.org_id and u.user_id = f.user_id
 """)
 
+_STALE = text("""
+    select k.org_id, k.user_id from unnest(:org_ids, :user_ids, :seen) as k (org_id, user_id, seen)
+    left join user_versions u on u.org_id = k.org_id and u.user_id = k.user_id
+    where k.seen > 0 and (u.version is null or u.reload_before > k.seen or exists (
+        select from vector_deletions d where d.org_id = k.org_id and d.user_id = k.user_id and d.version > k.seen))
+""").bindparams(
+    bindparam("org_ids", type_=ARRAY(BigInteger)),
+    bindparam("user_ids", type_=ARRAY(Text)),
+    bindparam("seen", type_=ARRAY(BigInteger)),
+)
+
 _DELETIONS_LIFETIME_HOURS = 6
 """How long deletions are kept for partitions that were not used meanwhile. Older partitions are loaded afresh."""
 
@@ -117,6 +128,19 @@ async def lock_all(connection: AsyncConnection, org_id: OrgId) -> None:
 async def bump_all(connection: AsyncConnection, org_id: OrgId) -> None:
     """Give every user of an organisation a new version from which partitions must be loaded afresh."""
     await connection.execute(_BUMP_ALL, {"org_id": org_id})
+
+
+async def with_deletions_since(
+    connection: AsyncConnection, seen: Mapping[tuple[OrgId, UserId], int]
+) -> Sequence[tuple[OrgId, UserId]]:
+    """Those users of whom something was deleted since the version that was seen, or who were erased."""
+    parameters = {
+        "org_ids": [org_id for org_id, _ in seen],
+        "user_ids": [user_id for _, user_id in seen],
+        "seen": list(seen.values()),
+    }
+    rows = await connection.execute(_STALE, parameters)
+    return [(OrgId(row.org_id), UserId(row.user_id)) for row in rows]
 
 
 async def forget_old_deletions(database: Database) -> None:
