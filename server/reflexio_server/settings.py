@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     index_memory_mb: int = Field(
         512,
         ge=1,
-        description="Memory for vectors, in MiB; least recently used go first. A user with more is loaded for each search anew.",
+        description="Memory for vectors, in MiB; least recently used go first. "
+        "A user with more is loaded for each search anew.",
     )
     search_wait_seconds: float = Field(
         5.0, ge=0, description="How long a search waits at most until interactions published just before are embedded."

@@ -139,6 +139,38 @@ async def test_everything_goes_of_one_organisation(
     await deletions.delete_everything(database, other_org)
 
 
+@pytest.mark.parametrize(("count", "listed"), [(1000, True), (1001, False)])
+async def test_a_large_deletion_makes_caches_load_afresh(
+    database: Database, store: PublicationStore, org_id: OrgId, user_id: UserId, count: int, listed: bool
+):
+    await publish(store, org_id, publication(user_id, "stays"))
+    for start in range(0, count, 1000):
+        texts = ["x"] * min(1000, count - start)
+        await publish(store, org_id, publication(user_id, *texts, session_id=SESSION))
+    await embed(database, org_id)
+    gone = await deletions.delete_session(database, org_id, SESSION, None)
+    assert gone.interactions == count
+    query = text("select version, reload_before from user_versions where org_id = :org_id")
+    lists = text("select cardinality(interaction_ids) from vector_deletions where org_id = :org_id")
+    async with database.autocommit() as connection:
+        version, reload_before = (await connection.execute(query, {"org_id": org_id})).one()
+        found = list((await connection.execute(lists, {"org_id": org_id})).scalars())
+    assert (found, reload_before == version) == (([count], False) if listed else ([], True))
+
+
+async def test_of_a_user_without_vectors_no_version_stays(
+    database: Database, store: PublicationStore, org_id: OrgId, user_id: UserId
+):
+    for count in (1, 1001):
+        done = [
+            await publish(store, org_id, publication(user_id, *["x"] * min(count, 1000)))
+            for _ in range(1 + count // 1000)
+        ]
+        await deletions.delete_interaction(database, org_id, user_id, done[0].interaction_ids[0])
+        await deletions.delete_requests(database, org_id, [published.request_id for published in done])
+        assert await rows(database, org_id) == {}
+
+
 async def test_every_way_of_deleting_tells_caches(
     database: Database, store: PublicationStore, org_id: OrgId, user_id: UserId
 ):

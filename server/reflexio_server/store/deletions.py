@@ -1,27 +1,129 @@
 """Deleting: exact, complete, and gone for every reader from the commit on.
 
 Each deletion first locks the version rows of the users it concerns, as the embedder does before it stores vectors.
-It takes rows from the embedding queue before it takes vectors: an embedder stores vectors only for what it
-itself takes from the queue, so whichever of the two comes first, none is left for an interaction that is gone.
+Then one statement takes everything away and notes what it took, so that nothing but counts comes back: a session of
+a hundred thousand interactions is as little to this server as one of ten. An embedder stores vectors only for what it
+itself takes from the embedding queue, so whichever of the two comes first, none is left for an interaction that is
+gone.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, any_, bindparam, delete, select, text
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import BigInteger, Uuid
+from sqlalchemy.types import BigInteger, Text, TypeEngine, Uuid
 
 from reflexio_server.domain.ids import InteractionId, OrgId, RequestId, SessionId, UserId
 from reflexio_server.domain.request import DeletedCounts
 from reflexio_server.store import user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
-from reflexio_server.store.tables import embedding_queue, images, interactions, requests, vectors
 
-_DERIVED = (embedding_queue, vectors, images)
+_MOST_LISTED = 1000
+"""Larger deletions make partitions reload: a list of ids that long is no quicker to apply."""
+
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "request_ids": ARRAY(Uuid),
+    "session_id": Text(),
+    "user_id": Text(),
+    "user_ids": ARRAY(Text),
+    "interaction_id": BigInteger(),
+}
+
+
+def _statement(sql: str, *parameters: str) -> TextClause:
+    return text(sql).bindparams(*(bindparam(name, type_=_TYPES[name]) for name in parameters))
+
+
+_CONCERNED = "select distinct user_id from requests where org_id = :org_id and {condition}"
+
+# What belongs to interactions that are gone, and what caches are told. A version row that was made only to be locked
+# has both its numbers from that moment: it goes again, because a name that nothing belongs to must not stay.
+_REST = f"""
+    queued as (
+        delete from embedding_queue d using gone g where d.org_id = :org_id and d.interaction_id = g.interaction_id
+    ), vector as (
+        delete from vectors d using gone g where d.org_id = :org_id and d.interaction_id = g.interaction_id
+    ), image as (
+        delete from images d using gone g where d.org_id = :org_id and d.interaction_id = g.interaction_id
+    ), told as (
+        select user_id, count(*) as size, array_agg(interaction_id) as interaction_ids from gone group by user_id
+    ), listed as (
+        insert into vector_deletions (org_id, user_id, version, interaction_ids)
+        select u.org_id, u.user_id, u.version, t.interaction_ids
+        from told t join user_versions u on u.org_id = :org_id and u.user_id = t.user_id
+        where t.size <= {_MOST_LISTED} and u.reload_before < u.version
+    ), reloaded as (
+        update user_versions u set reload_before = u.version
+        from told t
+        where u.org_id = :org_id and u.user_id = t.user_id and t.size > {_MOST_LISTED} and u.reload_before < u.version
+    ), made_to_be_locked as (
+        delete from user_versions
+        where org_id = :org_id and user_id = any(:user_ids) and reload_before = version
+    )
+"""  # noqa: S608 -- the only thing put in is a constant.
+
+# Those of users who were not locked stay: what they have came later.
+_DELETE_REQUESTS = """
+    with request as (
+        delete from requests where org_id = :org_id and user_id = any(:user_ids) and {condition}
+        returning request_id
+    ), gone as (
+        delete from interactions i using request r where i.org_id = :org_id and i.request_id = r.request_id
+        returning i.interaction_id, i.user_id
+    ), {rest}
+    select (select count(*) from request) as requests, (select count(*) from gone) as interactions
+"""
+
+_OF_REQUESTS = "request_id = any(:request_ids)"
+_OF_SESSION = "session_id = :session_id and session_id <> ''"
+_OF_SESSION_AND_USER = f"{_OF_SESSION} and user_id = :user_id"
+
+
+class _Deletion:
+    """Deletes the requests that fulfil a condition."""
+
+    def __init__(self, condition: str, *parameters: str) -> None:
+        self._concerned = _statement(_CONCERNED.format(condition=condition), *parameters)
+        self._delete = _statement(_DELETE_REQUESTS.format(condition=condition, rest=_REST), "user_ids", *parameters)
+
+    async def run(self, database: Database, org_id: OrgId, parameters: Mapping[str, Any]) -> DeletedCounts:
+        async def work() -> DeletedCounts:
+            values = {**parameters, "org_id": org_id}
+            async with database.transaction() as connection:
+                users = (await connection.execute(self._concerned, values)).scalars().all()
+                if not users:
+                    return DeletedCounts()
+                await user_versions.bump(connection, org_id, users)
+                gone = (await connection.execute(self._delete, {**values, "user_ids": users})).one()
+                await connection.commit()
+            return DeletedCounts(gone.requests, gone.interactions)
+
+        return await retried(work)
+
+
+_REQUESTS = _Deletion(_OF_REQUESTS, "request_ids")
+_SESSION = _Deletion(_OF_SESSION, "session_id")
+_SESSION_OF_USER = _Deletion(_OF_SESSION_AND_USER, "session_id", "user_id")
+
+_MINE = "org_id = :org_id and interaction_id = :interaction_id and user_id = :user_id"
+
+_EXISTS = _statement(
+    f"select 1 from interactions where {_MINE}",  # noqa: S608 -- what is put in is written above.
+    "interaction_id",
+    "user_id",
+)
+
+_DELETE_INTERACTION = _statement(
+    f"""
+    with gone as (delete from interactions where {_MINE} returning interaction_id, user_id), {_REST}
+    select count(*) from gone
+    """,  # noqa: S608 -- what is put in is written above.
+    "interaction_id",
+    "user_id",
+    "user_ids",
+)
 
 # As a publish fills these tables in one statement, they are emptied in one: what is published meanwhile stays whole.
 _DELETE_PUBLISHED = text("""
@@ -48,17 +150,15 @@ async def delete_interaction(
     database: Database, org_id: OrgId, user_id: UserId, interaction_id: InteractionId
 ) -> DeletedCounts:
     """Delete one interaction of this user. Its request stays."""
-    table = interactions.c
+    values = {"org_id": org_id, "interaction_id": interaction_id, "user_id": user_id}
+    values_and_users = {**values, "user_ids": [user_id]}
 
     async def work() -> DeletedCounts:
         async with database.transaction() as connection:
-            mine = (table.org_id == org_id, table.interaction_id == interaction_id, table.user_id == user_id)
-            if (await connection.execute(select(table.interaction_id).where(*mine))).first() is None:
+            if (await connection.execute(_EXISTS, values)).first() is None:
                 return DeletedCounts()
-            versions = await user_versions.bump(connection, org_id, [user_id])
-            gone = (await connection.execute(delete(interactions).where(*mine))).rowcount
-            await _delete_derived(connection, org_id, [interaction_id])
-            await user_versions.record_deletion(connection, org_id, user_id, versions[user_id], [interaction_id])
+            await user_versions.bump(connection, org_id, [user_id])
+            gone = (await connection.execute(_DELETE_INTERACTION, values_and_users)).scalar_one()
             await connection.commit()
         return DeletedCounts(interactions=gone)
 
@@ -67,17 +167,16 @@ async def delete_interaction(
 
 async def delete_requests(database: Database, org_id: OrgId, request_ids: Collection[RequestId]) -> DeletedCounts:
     """Delete these requests with their interactions: all of those that exist, in one transaction."""
-    return await _delete_requests_where(database, org_id, requests.c.request_id == _any_request(request_ids))
+    return await _REQUESTS.run(database, org_id, {"request_ids": list(request_ids)})
 
 
 async def delete_session(
     database: Database, org_id: OrgId, session_id: SessionId, user_id: UserId | None
 ) -> DeletedCounts:
     """Delete the requests of a session with their interactions, of all its users or of one."""
-    conditions: list[ColumnElement[bool]] = [requests.c.session_id == session_id, requests.c.session_id != ""]
-    if user_id is not None:
-        conditions.append(requests.c.user_id == user_id)
-    return await _delete_requests_where(database, org_id, *conditions)
+    if user_id is None:
+        return await _SESSION.run(database, org_id, {"session_id": session_id})
+    return await _SESSION_OF_USER.run(database, org_id, {"session_id": session_id, "user_id": user_id})
 
 
 async def delete_everything(database: Database, org_id: OrgId) -> DeletedCounts:
@@ -94,49 +193,3 @@ async def delete_everything(database: Database, org_id: OrgId) -> DeletedCounts:
         return DeletedCounts(gone.requests, gone.interactions)
 
     return await retried(work)
-
-
-async def _delete_requests_where(database: Database, org_id: OrgId, *conditions: ColumnElement[bool]) -> DeletedCounts:
-    async def work() -> DeletedCounts:
-        async with database.transaction() as connection:
-            query = select(requests.c.request_id, requests.c.user_id).where(requests.c.org_id == org_id, *conditions)
-            found = (await connection.execute(query)).all()
-            if not found:
-                return DeletedCounts()
-            versions = await user_versions.bump(connection, org_id, {UserId(row.user_id) for row in found})
-            these = _any_request([row.request_id for row in found])
-            gone = await _delete_interactions_of(connection, org_id, these)
-            for user_id, interaction_ids in gone.items():
-                await user_versions.record_deletion(connection, org_id, user_id, versions[user_id], interaction_ids)
-            deleted = await connection.execute(
-                delete(requests).where(requests.c.org_id == org_id, requests.c.request_id == these)
-            )
-            await connection.commit()
-        return DeletedCounts(deleted.rowcount, sum(map(len, gone.values())))
-
-    return await retried(work)
-
-
-async def _delete_interactions_of(
-    connection: AsyncConnection, org_id: OrgId, these: Any
-) -> dict[UserId, list[InteractionId]]:
-    gone: dict[UserId, list[InteractionId]] = defaultdict(list)
-    rows = await connection.execute(
-        delete(interactions)
-        .where(interactions.c.org_id == org_id, interactions.c.request_id == these)
-        .returning(interactions.c.user_id, interactions.c.interaction_id)
-    )
-    for row in rows:
-        gone[UserId(row.user_id)].append(InteractionId(row.interaction_id))
-    await _delete_derived(connection, org_id, [i for ids in gone.values() for i in ids])
-    return gone
-
-
-async def _delete_derived(connection: AsyncConnection, org_id: OrgId, interaction_ids: Sequence[InteractionId]) -> None:
-    gone = any_(bindparam("gone", list(interaction_ids), ARRAY(BigInteger)))
-    for table in _DERIVED:
-        await connection.execute(delete(table).where(table.c.org_id == org_id, table.c.interaction_id == gone))
-
-
-def _any_request(request_ids: Collection[RequestId]) -> ColumnElement[Any]:
-    return any_(bindparam("these", list(request_ids), ARRAY(Uuid)))

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, Text
 
-from reflexio_server.domain.ids import InteractionId, OrgId, UserId
+from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
 
@@ -42,15 +42,17 @@ _BUMP_FREE = text("""
         from free where u.org_id = :org_id and u.user_id = free.user_id
         returning u.user_id, u.version
     )
-    select user_id, version from made union all select user_id, version from bumped
+    select user_id, version, true as new from made union all select user_id, version, false from bumped
 """).bindparams(bindparam("user_ids", type_=ARRAY(Text)))
 
-_RECORD = text("""
-    insert into vector_deletions (org_id, user_id, version, interaction_ids)
-    values (:org_id, :user_id, :version, :interaction_ids)
-""").bindparams(bindparam("interaction_ids", type_=ARRAY(BigInteger)))
-
-_RELOAD = text("update user_versions set reload_before = :version where org_id = :org_id and user_id = :user_id")
+# The version of a row that is to be inserted was drawn before any waiting. Another user of that name may have had later
+# ones and be erased meanwhile: a new row gets a version that was drawn under its lock.
+_BEGIN = text("""
+    update user_versions
+    set version = nextval('user_versions_sequence'), reload_before = currval('user_versions_sequence')
+    where org_id = :org_id and user_id = any(:user_ids)
+    returning user_id, version
+""").bindparams(bindparam("user_ids", type_=ARRAY(Text)))
 
 _LOCK_ALL = text("""
     select count(*) from (
@@ -88,9 +90,6 @@ _STALE = text("""
 _DELETIONS_LIFETIME_HOURS = 6
 """How long deletions are kept for partitions that were not used meanwhile. Older partitions are loaded afresh."""
 
-_MOST_PATCHED = 1000
-"""Larger deletions make partitions reload: a list of ids that long is no quicker to apply."""
-
 
 async def bump(connection: AsyncConnection, org_id: OrgId, user_ids: Iterable[UserId]) -> Mapping[UserId, int]:
     """Lock the users' rows, in an order that cannot deadlock, and give each a new version.
@@ -103,21 +102,12 @@ async def bump(connection: AsyncConnection, org_id: OrgId, user_ids: Iterable[Us
 
 async def bump_free(connection: AsyncConnection, org_id: OrgId, user_ids: Iterable[UserId]) -> Mapping[UserId, int]:
     """As `bump`, but only those users whose rows nobody else has locked: the others are left out, not waited for."""
-    rows = await connection.execute(_BUMP_FREE, {"org_id": org_id, "user_ids": list(set(user_ids))})
-    return {UserId(row.user_id): row.version for row in rows}
-
-
-async def record_deletion(
-    connection: AsyncConnection, org_id: OrgId, user_id: UserId, version: int, interaction_ids: Sequence[InteractionId]
-) -> None:
-    """Note that `version` took these interactions away. `version` is what `bump` gave in this transaction."""
-    if not interaction_ids:
-        return
-    key = {"org_id": org_id, "user_id": user_id, "version": version}
-    if len(interaction_ids) > _MOST_PATCHED:
-        await connection.execute(_RELOAD, key)
-    else:
-        await connection.execute(_RECORD, {**key, "interaction_ids": list(interaction_ids)})
+    rows = (await connection.execute(_BUMP_FREE, {"org_id": org_id, "user_ids": list(set(user_ids))})).all()
+    versions = {UserId(row.user_id): row.version for row in rows}
+    if new := [row.user_id for row in rows if row.new]:
+        begun = await connection.execute(_BEGIN, {"org_id": org_id, "user_ids": new})
+        versions |= {UserId(row.user_id): row.version for row in begun}
+    return versions
 
 
 async def lock_all(connection: AsyncConnection, org_id: OrgId) -> None:
