@@ -1,5 +1,6 @@
 """The embedding queue: who may take what, and for how long."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -119,3 +120,16 @@ async def test_a_users_queue_is_counted_and_its_newest_named(database, corpus, u
     async with database.autocommit() as connection:
         queue = await embedding_queue.of_user(connection, org_id, user_id, 2)
     assert (queue.waiting, queue.set_aside, list(queue.newest)) == (3, 0, [ids[2], ids[1]])
+
+
+async def test_a_lease_waits_for_nobody_who_deletes(database, corpus, user_id, org_id):
+    ids = (await corpus.publish(user_id, "is being deleted", "stays")).interaction_ids
+    async with database.transaction() as holder:
+        gone = {"org_id": org_id, "interaction_id": ids[0]}
+        await holder.execute(
+            text("delete from embedding_queue where org_id = :org_id and interaction_id = :interaction_id"), gone
+        )
+        async with asyncio.timeout(10), database.autocommit() as connection:
+            await embedding_queue.lease(connection, org_id, ids, 60)
+        await holder.rollback()
+    assert [queued.interaction_id for queued in await claimed(database)] == [ids[0]]

@@ -73,9 +73,14 @@ _OF_USER = text("""
     from embedding_queue where org_id = :org_id and user_id = :user_id
 """)
 
+# Whoever has locked a row deletes it: a long deletion would hold up the renewal of everybody's leases.
 _LEASE = text("""
-    update embedding_queue set leased_until = now() + make_interval(secs => :seconds)
-    where org_id = :org_id and interaction_id = any(:interaction_ids)
+    with free as (
+        select org_id, interaction_id from embedding_queue
+        where org_id = :org_id and interaction_id = any(:interaction_ids) for update skip locked
+    )
+    update embedding_queue q set leased_until = now() + make_interval(secs => :seconds)
+    from free f where q.org_id = f.org_id and q.interaction_id = f.interaction_id
 """).bindparams(_ids("interaction_ids"), bindparam("seconds", type_=Float))
 
 _FAIL = text("""
