@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 from reflexio_server.domain.ids import OrgId, SessionId, UserId
@@ -13,33 +11,12 @@ from reflexio_server.store import deletions, vectors
 from reflexio_server.store.database import Database
 from reflexio_server.store.publications import PublicationStore
 from reflexio_server.store.vectors import EmbeddedText
-from sqlalchemy import text
 
 from tests.store.consistency import violations
+from tests.store.locking import held_up
 from tests.store.publishing import all_of, publication, publish, rows
 
 PICTURE = NewInteraction(content="a picture", image=Image(b"x", "image/png"))
-
-_BLOCKED = text("""
-    select count(*) from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock' and pid = any(
-        select pid from pg_locks where not granted)
-""")
-
-
-@asynccontextmanager
-async def held_up(database: Database, lock: str, values: dict, work: Callable[[], Awaitable]) -> AsyncIterator[None]:
-    """For the length of the block `work` is under way and waits for the rows that the query `lock` holds."""
-    async with database.transaction() as holder:
-        await holder.execute(text(lock), values)
-        task = asyncio.ensure_future(work())
-        async with database.autocommit() as observer:
-            while not (await observer.execute(_BLOCKED)).scalar_one():
-                assert not task.done(), "it was to wait"
-                await asyncio.sleep(0.005)
-        yield
-        await holder.rollback()
-    await task
 
 
 @pytest.mark.parametrize("table", ["requests", "interactions", "embedding_queue", "images"])

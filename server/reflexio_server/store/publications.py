@@ -19,8 +19,8 @@ from reflexio_server.store.text_search import plain_words
 _INSERT = text("""
     with key as (
         insert into idempotency_keys
-            (org_id, idempotency_key, request_id, fingerprint, first_interaction_id, interactions_count)
-        select :org_id, :key, :request_id, :fingerprint, :first_interaction_id, cardinality(:roles)
+            (org_id, idempotency_key, request_id, user_id, fingerprint, first_interaction_id, interactions_count)
+        select :org_id, :key, :request_id, :user_id, :fingerprint, :first_interaction_id, cardinality(:roles)
         where :key <> ''
         on conflict do nothing
         returning 1
@@ -147,7 +147,8 @@ class PublicationStore:
                 return Publish(request_id, _ids(first_id, count), repeated=False)
             key = {"org_id": org_id, "key": publication.idempotency_key}
             first = (await connection.execute(_FIRST_ANSWER, key)).one()
-        if first.fingerprint != publication.fingerprint:
+        # Of a user who was erased no fingerprint is left: whatever comes under the key is taken for the repetition.
+        if first.fingerprint and first.fingerprint != publication.fingerprint:
             raise IdempotencyKeyReused(publication.idempotency_key)
         return Publish(first.request_id, _ids(first.first_interaction_id, first.interactions_count), repeated=True)
 

@@ -76,12 +76,15 @@ idempotency_keys = Table(
     _org_id(),
     Column("idempotency_key", Text, primary_key=True),
     Column("request_id", Uuid, nullable=False),
+    # Empty where the user was erased, and the fingerprint with it: nothing of what was said stays behind.
+    Column("user_id", Text, nullable=False, server_default=text("''")),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("first_interaction_id", BigInteger, nullable=False),
     Column("interactions_count", Integer, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 Index(None, idempotency_keys.c.created_at)
+Index(None, idempotency_keys.c.org_id, idempotency_keys.c.user_id)
 
 interactions = Table(
     "interactions",
@@ -172,4 +175,14 @@ vector_deletions = Table(
     Column("version", BigInteger, primary_key=True, autoincrement=False),
     Column("interaction_ids", ARRAY(BigInteger), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# Organisations without a row keep everything for ever.
+retention_policies = Table(
+    "retention_policies",
+    metadata,
+    _org_id(),
+    Column("max_age_seconds", BigInteger, nullable=False),
+    # Whichever server comes first after this moment applies it, and moves the moment.
+    Column("next_run", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )

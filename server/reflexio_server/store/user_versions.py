@@ -6,7 +6,7 @@ the user's row, so that the versions of one user are in the order of the commits
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, Text
@@ -20,7 +20,7 @@ _BUMP = text("""
     select :org_id, user_id, nextval('user_versions_sequence'), currval('user_versions_sequence')
     from unnest(:user_ids) as user_id order by user_id
     on conflict (org_id, user_id) do update set version = nextval('user_versions_sequence')
-    returning user_id, version
+    returning user_id, version, version = reload_before as new
 """).bindparams(bindparam("user_ids", type_=ARRAY(Text)))
 
 # What the first part inserts the second does not see: each user is in one of them, or somebody else has the lock.
@@ -53,6 +53,12 @@ _BEGIN = text("""
     where org_id = :org_id and user_id = any(:user_ids)
     returning user_id, version
 """).bindparams(bindparam("user_ids", type_=ARRAY(Text)))
+
+# Only a row that was made in this very transaction has both its numbers from one moment.
+_DISCARD_NEW = text("""
+    delete from user_versions
+    where org_id = :org_id and user_id = any(:user_ids) and version = any(:versions) and reload_before = version
+""").bindparams(bindparam("user_ids", type_=ARRAY(Text)), bindparam("versions", type_=ARRAY(BigInteger)))
 
 _LOCK_ALL = text("""
     select count(*) from (
@@ -96,18 +102,27 @@ async def bump(connection: AsyncConnection, org_id: OrgId, user_ids: Iterable[Us
 
     The lock is held to the end of the transaction.
     """
-    rows = await connection.execute(_BUMP, {"org_id": org_id, "user_ids": list(set(user_ids))})
-    return {UserId(row.user_id): row.version for row in rows}
+    return await _bumped(connection, _BUMP, org_id, user_ids)
 
 
 async def bump_free(connection: AsyncConnection, org_id: OrgId, user_ids: Iterable[UserId]) -> Mapping[UserId, int]:
     """As `bump`, but only those users whose rows nobody else has locked: the others are left out, not waited for."""
-    rows = (await connection.execute(_BUMP_FREE, {"org_id": org_id, "user_ids": list(set(user_ids))})).all()
-    versions = {UserId(row.user_id): row.version for row in rows}
-    if new := [row.user_id for row in rows if row.new]:
-        begun = await connection.execute(_BEGIN, {"org_id": org_id, "user_ids": new})
-        versions |= {UserId(row.user_id): row.version for row in begun}
-    return versions
+    return await _bumped(connection, _BUMP_FREE, org_id, user_ids)
+
+
+async def discard_new(connection: AsyncConnection, org_id: OrgId, versions: Mapping[UserId, int]) -> None:
+    """Delete those rows that had to be made for users who turned out to have no vectors.
+
+    A name that nothing belongs to must not stay behind, least of all that of a user who was erased meanwhile.
+
+    Args:
+        connection: The transaction in which the rows were locked.
+        org_id: Whose.
+        versions: What `bump` or `bump_free` gave to those users.
+    """
+    if versions:
+        key = {"org_id": org_id, "user_ids": list(versions), "versions": list(versions.values())}
+        await connection.execute(_DISCARD_NEW, key)
 
 
 async def lock_all(connection: AsyncConnection, org_id: OrgId) -> None:
@@ -141,3 +156,14 @@ async def forget_old_deletions(database: Database) -> None:
             await connection.execute(_FORGET, {"hours": _DELETIONS_LIFETIME_HOURS})
 
     await retried(work)
+
+
+async def _bumped(
+    connection: AsyncConnection, statement: TextClause, org_id: OrgId, user_ids: Iterable[UserId]
+) -> Mapping[UserId, int]:
+    rows = (await connection.execute(statement, {"org_id": org_id, "user_ids": list(set(user_ids))})).all()
+    versions = {UserId(row.user_id): row.version for row in rows}
+    if new := [row.user_id for row in rows if row.new]:
+        begun = await connection.execute(_BEGIN, {"org_id": org_id, "user_ids": new})
+        versions |= {UserId(row.user_id): row.version for row in begun}
+    return versions

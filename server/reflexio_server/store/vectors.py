@@ -154,6 +154,9 @@ async def store(database: Database, org_id: OrgId, model: str, dimension: int, t
                 "vectors": [vector for _, _, vector in pieces],
             }
             stored = set((await connection.execute(_STORE, parameters)).scalars())
+            with_vectors = {t.user_id for t in texts if t.interaction_id in stored}
+            without = {user_id: version for user_id, version in versions.items() if user_id not in with_vectors}
+            await user_versions.discard_new(connection, org_id, without)
             await connection.commit()
         return Stored(stored, users.difference(versions))
 
