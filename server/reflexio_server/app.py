@@ -15,16 +15,21 @@ from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedd
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.index.stale_sweep import StaleSweep
 from reflexio_server.publish.housekeeping import Housekeeping
+from reflexio_server.publish.importer import Importer
 from reflexio_server.publish.publisher import Publisher
+from reflexio_server.publish.retention import Retention
+from reflexio_server.rpc.data_service import DataService
 from reflexio_server.rpc.interaction_service import InteractionService
 from reflexio_server.rpc.request_service import RequestService
 from reflexio_server.rpc.server import Server
 from reflexio_server.rpc.server_service import ServerService
+from reflexio_server.search.exporter import Exporter
 from reflexio_server.search.lister import Lister
 from reflexio_server.search.searcher import Searcher
 from reflexio_server.settings import Settings
 from reflexio_server.store.database import Database
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
+from reflexio_server.store.importing import ImportStore
 from reflexio_server.store.interaction_ids import InteractionIds
 from reflexio_server.store.location import driver_url, location_of
 from reflexio_server.store.migrate import migrate
@@ -65,8 +70,11 @@ class Application:
         self._backlog = Backlog(database, self._embedding)
         self._index = PartitionCache(database, self._embedder, memory_bytes=settings.index_memory_mb * _MIB)
         self._stale_sweep = StaleSweep(self._index)
-        publications = PublicationStore(database, InteractionIds(database), settings.text_search_config)
-        self._housekeeping = Housekeeping(database, publications)
+        interaction_ids = InteractionIds(database)
+        publications = PublicationStore(database, interaction_ids, settings.text_search_config)
+        imports = ImportStore(database, interaction_ids, settings.text_search_config)
+        self._housekeeping = Housekeeping(database, publications, Retention(database))
+        image_rules = ImageRules(settings.max_image_mb * _MIB, settings.max_image_megapixels * 1_000_000)
         lister = Lister(database)
         self._server = Server(
             InteractionService(
@@ -82,10 +90,11 @@ class Application:
                 lister=lister,
                 database=database,
                 location=location,
-                image_rules=ImageRules(settings.max_image_mb * _MIB, settings.max_image_megapixels * 1_000_000),
+                image_rules=image_rules,
                 search_wait_seconds=settings.search_wait_seconds,
             ),
             RequestService(lister, database),
+            DataService(Exporter(database), Importer(imports, self._backlog), database, image_rules),
             ServerService(self._embedder, self._backlog, location, settings.max_message_mb * _MIB),
             max_message_bytes=settings.max_message_mb * _MIB,
             state=lambda: self._state,

@@ -1,10 +1,14 @@
 """What is there before a call that must fail, and good requests of every kind, of which one thing is then made bad."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
+from uuid import uuid4
 
 from google.protobuf.message import Message
+from reflexio.v1 import data_service_pb2 as data
 from reflexio.v1 import interaction_service_pb2 as interactions
 from reflexio.v1 import request_service_pb2 as requests
 from reflexio.v1 import server_service_pb2 as server
@@ -45,6 +49,16 @@ async def snapshot(call: Caller, there: Baseline) -> list[Message]:
     ]
 
 
+_imported_ids = count(7_000_000_000)
+
+
+def record(user_id: str, *interactions: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A request to be imported, under ids that nothing has."""
+    now = {"seconds": int(time.time())}
+    said = [{"interaction_id": next(_imported_ids), "created_at": now, **interaction} for interaction in interactions]
+    return {"request_id": str(uuid4()), "user_id": user_id, "created_at": now, "interactions": said, **fields}
+
+
 GOOD: dict[str, Callable[[Baseline], Message]] = {
     "PublishInteractions": lambda there: interactions.PublishInteractionsRequest(
         user_id=there.user_id,
@@ -61,6 +75,14 @@ GOOD: dict[str, Callable[[Baseline], Message]] = {
     "BatchDeleteRequests": lambda there: requests.BatchDeleteRequestsRequest(request_ids=[there.request_id]),
     "DeleteSession": lambda there: requests.DeleteSessionRequest(session_id=there.session_id),
     "DeleteAllInteractions": lambda there: requests.DeleteAllInteractionsRequest(),
+    "EraseUser": lambda there: data.EraseUserRequest(user_id=there.user_id),
+    "ExportData": lambda there: data.ExportDataRequest(user_id=there.user_id),
+    "ImportData": lambda there: data.ImportDataRequest(
+        request=record(there.user_id, {"content": "fine", "tools_used": [{"tool_name": "search"}]})
+    ),
+    "GetRetention": lambda there: data.GetRetentionRequest(),
+    # So long that nothing of any test is as old.
+    "UpdateRetention": lambda there: data.UpdateRetentionRequest(max_age={"seconds": 3_000_000_000}),
     "WhoAmI": lambda there: server.WhoAmIRequest(),
     "GetServerInfo": lambda there: server.GetServerInfoRequest(),
 }

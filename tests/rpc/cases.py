@@ -1,32 +1,13 @@
 """Every way in which a request can be wrong, and what the contract says is answered."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct, Value
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.rpc.text_fields import MOST_BYTES, TEXT_FIELDS, TextField
+from tests.rpc.case import DAY_AFTER_TOMORROW, NO_TIMES, OUTSIDE_TIME, Case
+from tests.rpc.data_cases import ERASURE, IMPORTS, RETENTION, imported
+from tests.rpc.text_fields import MOST_BYTES, TEXT_FIELDS
 from tests.validate.pictures import picture, png_that_claims
-
-
-@dataclass(frozen=True)
-class Case:
-    """A good request of `method` in which `fields` have other values."""
-
-    method: str
-    name: str
-    at: str
-    """The field that is to blame."""
-    rule: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    reason: str = "INVALID_FIELD"
-    text: tuple[TextField, str] | None = None
-    """A text field, and what to set it to."""
-
-    def __str__(self) -> str:
-        return f"{self.method}: {self.name}"
 
 
 def _wide_lists(depth: int) -> Struct:
@@ -43,13 +24,6 @@ def _struct(**values: Any) -> Struct:
 
 
 TOOL = "interactions[1].tools_used[0].tool_data"
-DAY_AFTER_TOMORROW = Timestamp()
-DAY_AFTER_TOMORROW.GetCurrentTime()
-DAY_AFTER_TOMORROW.seconds += 2 * 24 * 3600
-NO_TIMES = {
-    "nanoseconds below zero": Timestamp(seconds=5, nanos=-1),
-    "too many nanoseconds": Timestamp(seconds=5, nanos=1_000_000_000),
-}
 
 
 def _publish(name: str, at: str, rule: str, **fields: Any) -> Case:
@@ -112,9 +86,7 @@ PUBLISH = [
         _second(name, ".created_at", "timestamp.range", content="x", created_at=moment)
         for name, moment in {
             **NO_TIMES,
-            "before 1900": Timestamp(seconds=-2_208_988_801),
-            "after 2262": Timestamp(seconds=9_223_372_037),
-            "the last second there is": Timestamp(seconds=2**63 - 1),
+            **OUTSIDE_TIME,
         }.items()
     ),
     _second("the day after tomorrow", ".created_at", "timestamp.ahead", content="x", created_at=DAY_AFTER_TOMORROW),
@@ -216,4 +188,7 @@ TEXTS = [
     ),
 ]
 
-CASES = [*PUBLISH, *SEARCH, *LISTS, *DELETES, *TEXTS]
+# An import may bring an empty request, and must say when everything happened.
+IMPORTED = [imported(case) for case in PUBLISH if case.name != "no interactions"]
+
+CASES = [*PUBLISH, *SEARCH, *LISTS, *DELETES, *IMPORTED, *IMPORTS, *RETENTION, *ERASURE, *TEXTS]

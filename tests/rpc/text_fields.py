@@ -56,7 +56,8 @@ TEXT_FIELDS = [
     TextField(name, steps)
     for name, method in METHODS.items()
     for steps in leaves(method.input_type)
-    if steps[-1].type == FieldDescriptor.TYPE_STRING
+    # An id that is imported is a UUID, and nothing that may be so long.
+    if steps[-1].type == FieldDescriptor.TYPE_STRING and (name, steps[-1].name) != ("ImportData", "request_id")
 ]
 
 MOST_BYTES = {
@@ -68,6 +69,7 @@ MOST_BYTES = {
     "source": 256,
     "agent_version": 256,
     "tool_name": 256,
+    "image_media_type": 256,
     "idempotency_key": 128,
     "page_token": 1024,
     "query": 16_384,

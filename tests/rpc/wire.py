@@ -11,6 +11,9 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from reflexio.v1 import (
+    data_service_pb2,
+    data_service_pb2_grpc,
+    error_reason_pb2,
     interaction_service_pb2,
     interaction_service_pb2_grpc,
     request_service_pb2,
@@ -21,7 +24,7 @@ from reflexio.v1 import (
 
 METHODS: dict[str, MethodDescriptor] = {
     method.name: method
-    for file in (interaction_service_pb2, request_service_pb2, server_service_pb2)
+    for file in (interaction_service_pb2, request_service_pb2, data_service_pb2, server_service_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -41,18 +44,50 @@ class Caller:
         self._stubs = (
             interaction_service_pb2_grpc.InteractionServiceStub(self.channel),
             request_service_pb2_grpc.RequestServiceStub(self.channel),
+            data_service_pb2_grpc.DataServiceStub(self.channel),
             server_service_pb2_grpc.ServerServiceStub(self.channel),
         )
 
     def __call__(self, method: str, request: Message, **options: Any) -> Awaitable[Any]:
-        """Call a method through its stub. `options` are grpc's: timeout, metadata."""
+        """Call a method through its stub. `options` are grpc's: timeout, metadata.
+
+        A stream of requests is one request long; of a stream of answers all messages are returned.
+        """
         [stub] = [stub for stub in self._stubs if hasattr(stub, method)]
-        return getattr(stub, method)(request, **options)
+        return _answer(method, getattr(stub, method), request, options)
 
     def send(self, method: str, request: bytes, **options: Any) -> Awaitable[Any]:
         """Call a method with bytes, which need not be a message."""
         read = GetMessageClass(METHODS[method].output_type).FromString
-        return self.channel.unary_unary(path_of(method), response_deserializer=read)(request, **options)
+        kind = ("stream" if METHODS[method].client_streaming else "unary") + (
+            "_stream" if METHODS[method].server_streaming else "_unary"
+        )
+        rpc = getattr(self.channel, kind)(path_of(method), response_deserializer=read)
+        return _answer(method, rpc, request, options)
+
+
+def _answer(method: str, rpc: Any, request: Any, options: dict[str, Any]) -> Awaitable[Any]:
+    call = rpc([request] if METHODS[method].client_streaming else request, **options)
+    return _all_of(call) if METHODS[method].server_streaming else call
+
+
+async def _all_of(call: Any) -> list[Any]:
+    messages = [message async for message in call]
+    for message in messages:
+        if hasattr(message, "refusal") and message.HasField("refusal"):
+            raise RefusedInStream(message.refusal)
+    return messages
+
+
+class RefusedInStream(Exception):
+    """A message of a stream was refused, and the stream went on."""
+
+    def __init__(self, refusal: data_service_pb2.ImportRefusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+FAILURES = (grpc.aio.AioRpcError, RefusedInStream)
 
 
 @dataclass(frozen=True)
@@ -78,6 +113,8 @@ async def refused(call: Awaitable[Any]) -> Refusal:
         answer = await call
     except grpc.aio.AioRpcError as error:
         return _refusal(error)
+    except RefusedInStream as error:
+        return _refusal_in_stream(error.refusal)
     message = f"the call was answered: {answer!r}"[:1000]
     raise AssertionError(message)
 
@@ -104,3 +141,17 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
     if found.details:
         assert (found.code, found.message) == (error.code().value[0], error.details())
     return Refusal(**values)
+
+
+def _refusal_in_stream(refusal: data_service_pb2.ImportRefusal) -> Refusal:
+    name = error_reason_pb2.ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")
+    code = grpc.StatusCode.ALREADY_EXISTS if name == "IMPORT_CONFLICT" else grpc.StatusCode.INVALID_ARGUMENT
+    return Refusal(
+        code,
+        refusal.message,
+        name,
+        "reflexio",
+        dict(refusal.metadata),
+        tuple((violation.field, violation.rule) for violation in refusal.violations),
+        tuple(violation.description for violation in refusal.violations),
+    )

@@ -6,6 +6,7 @@ ReflexioError
 ├── InvalidImage
 ├── MalformedRequest           the bytes are no message of the method's type
 ├── IdempotencyKeyReused
+├── ImportConflict             something else has an id of what is to be imported
 ├── NotReady                   starting or stopping
 ├── DatabaseUnavailable
 └── InternalError              a fault of the server
@@ -27,6 +28,7 @@ class Reason(Enum):
     NOT_READY = auto()
     DATABASE_UNAVAILABLE = auto()
     INTERNAL = auto()
+    IMPORT_CONFLICT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,19 @@ class IdempotencyKeyReused(ReflexioError):
         super().__init__(
             f"idempotency key {key!r} was used for a publish with other content; nothing was stored",
             {"idempotency_key": key},
+        )
+
+
+class ImportConflict(ReflexioError):
+    """Something else has an id of a request that is to be imported. Nothing of it was stored."""
+
+    reason = Reason.IMPORT_CONFLICT
+
+    def __init__(self, kind: str, request_id: str) -> None:
+        whose = "a request of another user, session or time" if kind == "request_id" else "another request"
+        super().__init__(
+            f"{whose} has {'the' if kind == 'request_id' else 'an'} {kind} of request {request_id}; nothing was stored",
+            {"id": kind, "request_id": request_id},
         )
 
 

@@ -1,14 +1,15 @@
 """A request: what one publish stored, and where it came from."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from reflexio_server.domain.ids import InteractionId, RequestId, SessionId, UserId
 from reflexio_server.domain.interaction import Interaction, NewInteraction
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
-    """What one publish asks to store: all of it, or nothing."""
+class NewRequest:
+    """What is to become one request: all of it, or nothing."""
 
     user_id: UserId
     interactions: tuple[NewInteraction, ...]
@@ -17,6 +18,12 @@ class Publication:
     session_id: SessionId
     skip_aggregation: bool
     force_extraction: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Publication(NewRequest):
+    """What one publish asks to store."""
+
     idempotency_key: str
     """Empty when a repetition is to be stored again."""
     fingerprint: bytes
@@ -52,6 +59,28 @@ class PublishedRequest:
 
     request: Request
     interactions: tuple[Interaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request with everything that was published with it: what exports give and imports take."""
+
+    request_id: RequestId
+    created_at: int
+    """Nanoseconds since the epoch: when the server stored it."""
+    content: NewRequest
+    """Each of its interactions has a time."""
+    interaction_ids: tuple[InteractionId, ...]
+    """Of its interactions, ascending."""
+    images_omitted: frozenset[InteractionId] = frozenset()
+    """Those that have an image which was left out."""
+
+
+class ImportOutcome(Enum):
+    """What became of one request of an import."""
+
+    IMPORTED = auto()
+    ALREADY_THERE = auto()
 
 
 @dataclass(frozen=True, slots=True)

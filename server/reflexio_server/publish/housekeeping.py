@@ -1,42 +1,50 @@
-"""What is tidied up in the background: idempotency keys and records of deletions that have had their time."""
+"""What is done in the background: what has had its time is deleted."""
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
 
 from reflexio_server.domain.errors import DatabaseUnavailable
+from reflexio_server.publish import retention
+from reflexio_server.publish.retention import Retention
 from reflexio_server.store import user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.publications import PublicationStore
 
 _log = structlog.get_logger("reflexio.housekeeping")
 
-_SECONDS_BETWEEN = 3600
+_SECONDS_BETWEEN = 3600.0
 
 
 @dataclass
 class Housekeeping:
-    """Tidies up at start and every hour."""
+    """Tidies up at start and every hour, and applies age limits every minute."""
 
     database: Database
     publications: PublicationStore
-    _task: asyncio.Task[None] | None = field(default=None, init=False)
+    retention: Retention
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list, init=False)
 
     def start(self) -> None:
         """Begin, in the background."""
-        self._task = asyncio.create_task(self._run())
+        steps: tuple[tuple[Callable[[], Awaitable[object]], float], ...] = (
+            (self.tidy, _SECONDS_BETWEEN),
+            (self.retention.apply, retention.SECONDS_BETWEEN),
+        )
+        self._tasks = [asyncio.create_task(_repeat(step, seconds)) for step, seconds in steps]
 
     async def stop(self) -> None:
         """End, also in the middle: each step is a transaction of its own."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     async def tidy(self) -> None:
-        """Do it once.
+        """Delete idempotency keys and records of deletions that have had their time.
 
         Raises:
             DatabaseUnavailable: Postgres cannot be reached.
@@ -44,12 +52,13 @@ class Housekeeping:
         await self.publications.forget_old_keys()
         await user_versions.forget_old_deletions(self.database)
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.tidy()
-            except DatabaseUnavailable:
-                _log.warning("could not tidy up: the database cannot be reached")
-            except Exception:  # noqa: BLE001 -- it must not end for good because it failed once.
-                _log.exception("could not tidy up")
-            await asyncio.sleep(_SECONDS_BETWEEN)
+
+async def _repeat(step: Callable[[], Awaitable[object]], seconds: float) -> None:
+    while True:
+        try:
+            await step()
+        except DatabaseUnavailable:
+            _log.warning("could not tidy up: the database cannot be reached")
+        except Exception:  # noqa: BLE001 -- it must not end for good because it failed once.
+            _log.exception("could not tidy up")
+        await asyncio.sleep(seconds)

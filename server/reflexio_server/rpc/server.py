@@ -6,6 +6,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from reflexio.v1 import (
+    data_service_pb2,
+    data_service_pb2_grpc,
     interaction_service_pb2,
     interaction_service_pb2_grpc,
     request_service_pb2,
@@ -14,6 +16,7 @@ from reflexio.v1 import (
     server_service_pb2_grpc,
 )
 
+from reflexio_server.rpc.data_service import DataService
 from reflexio_server.rpc.interaction_service import InteractionService
 from reflexio_server.rpc.interceptors.access import Access
 from reflexio_server.rpc.interceptors.errors import Errors
@@ -29,9 +32,13 @@ SERVICES = tuple(
     for file, name in (
         (interaction_service_pb2, "InteractionService"),
         (request_service_pb2, "RequestService"),
+        (data_service_pb2, "DataService"),
         (server_service_pb2, "ServerService"),
     )
 )
+
+_IMPORT_BYTES = 128 * 1024
+"""By how much a request that is imported may be larger than when it was published: its ids and times."""
 
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -48,6 +55,7 @@ class Server:
         self,
         interactions: InteractionService,
         requests: RequestService,
+        data: DataService,
         server: ServerService,
         *,
         max_message_bytes: int,
@@ -66,6 +74,7 @@ class Server:
         )
         interaction_service_pb2_grpc.add_InteractionServiceServicer_to_server(interactions, self._server)
         request_service_pb2_grpc.add_RequestServiceServicer_to_server(requests, self._server)
+        data_service_pb2_grpc.add_DataServiceServicer_to_server(data, self._server)
         server_service_pb2_grpc.add_ServerServiceServicer_to_server(server, self._server)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -101,7 +110,7 @@ class Server:
 
 def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
     return (
-        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_receive_message_length", max_message_bytes + _IMPORT_BYTES),
         ("grpc.max_send_message_length", -1),
         # Otherwise a second server on the same port starts without an error and takes half of the calls.
         ("grpc.so_reuseport", 0),

@@ -21,6 +21,7 @@ STATUS_CODES = {
     Reason.NOT_READY: grpc.StatusCode.UNAVAILABLE,
     Reason.DATABASE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+    Reason.IMPORT_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
 }
 
 

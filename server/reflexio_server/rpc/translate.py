@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
-from reflexio.v1 import interaction_pb2, interaction_service_pb2, request_pb2, request_service_pb2, session_pb2
+from reflexio.v1 import (
+    data_service_pb2,
+    interaction_pb2,
+    interaction_service_pb2,
+    request_pb2,
+    request_service_pb2,
+    session_pb2,
+)
 
 from reflexio_server.domain.errors import InvalidFields
 from reflexio_server.domain.ids import SessionId, UserId, request_id_from
@@ -44,7 +51,7 @@ async def publication_from(
         user_id=UserId(request.user_id),
         interactions=tuple(
             [
-                await _new_interaction_from(f"interactions[{index}]", interaction, image_rules)
+                await new_interaction_from(f"interactions[{index}]", interaction, image_rules)
                 for index, interaction in enumerate(request.interactions)
             ]
         ),
@@ -67,9 +74,16 @@ def _fingerprint(request: interaction_service_pb2.PublishInteractionsRequest) ->
     return hashlib.sha256(bare.SerializeToString(deterministic=True)).digest()
 
 
-async def _new_interaction_from(
-    field: str, interaction: interaction_pb2.NewInteraction, image_rules: ImageRules
+async def new_interaction_from(
+    field: str,
+    interaction: interaction_pb2.NewInteraction | data_service_pb2.InteractionRecord,
+    image_rules: ImageRules,
 ) -> NewInteraction:
+    """What is to be stored of an interaction; `field` is where it stands in the request.
+
+    Raises:
+        InvalidFields: A rule is broken that the contract cannot state.
+    """
     created_at = None
     if interaction.HasField("created_at"):
         when = f"{field}.created_at"
@@ -164,8 +178,8 @@ def interaction_to(interaction: Interaction) -> interaction_pb2.Interaction:
         user_action_description=interaction.user_action_description,
         interacted_image_url=interaction.interacted_image_url,
         has_image=interaction.has_image,
-        image=_image_to(interaction.image),
-        tools_used=[_tool_to(tool) for tool in interaction.tools_used],
+        image=image_to(interaction.image),
+        tools_used=[tool_to(tool) for tool in interaction.tools_used],
         created_at=timestamp_to(interaction.created_at),
     )
 
@@ -199,11 +213,13 @@ def _request_to(request: Request) -> request_pb2.Request:
     )
 
 
-def _image_to(image: Image | None) -> interaction_pb2.Image | None:
+def image_to(image: Image | None) -> interaction_pb2.Image | None:
+    """The message of an image, if there is one."""
     return interaction_pb2.Image(data=image.data, media_type=image.media_type) if image is not None else None
 
 
-def _tool_to(tool: ToolUse) -> interaction_pb2.ToolUse:
+def tool_to(tool: ToolUse) -> interaction_pb2.ToolUse:
+    """The message of a tool call."""
     data = Struct()
     data.update(tool.tool_data)
     return interaction_pb2.ToolUse(tool_name=tool.tool_name, tool_data=data)

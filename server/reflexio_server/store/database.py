@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reflexio_server.store.driver_errors import translated
@@ -16,28 +18,35 @@ class Database:
         self._statement_cache_size = statement_cache_size
         self._engine: AsyncEngine | None = None
         self._autocommit: AsyncEngine | None = None
+        self._snapshots: AsyncEngine | None = None
 
     def open(self, url: str) -> None:
         """Prepare to connect to `url`, a SQLAlchemy URL of the asyncpg driver. Connects when first used."""
-        self._engine = create_async_engine(
-            url,
-            pool_size=self._pool_size,
-            max_overflow=0,
-            pool_pre_ping=False,
+        shared: dict[str, Any] = {
             # The text of an error goes into the log; what users said does not.
-            hide_parameters=True,
-            connect_args={
+            "hide_parameters": True,
+            "connect_args": {
                 "statement_cache_size": self._statement_cache_size,
                 "server_settings": {"application_name": "reflexio", "jit": "off", "timezone": "UTC"},
             },
+        }
+        self._engine = create_async_engine(
+            url, pool_size=self._pool_size, max_overflow=0, pool_pre_ping=False, **shared
         )
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshots = create_async_engine(
+            url,
+            poolclass=NullPool,
+            isolation_level="REPEATABLE READ",
+            execution_options={"postgresql_readonly": True},
+            **shared,
+        )
 
     async def close(self) -> None:
         """Close all connections."""
         if self._engine is not None:
             await self._engine.dispose()
-            self._engine = self._autocommit = None
+            self._engine = self._autocommit = self._snapshots = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -57,6 +66,16 @@ class Database:
             DatabaseUnavailable: Postgres cannot be reached or went away.
         """
         async with translated(), _opened(self._autocommit).connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of its own, beside the pool, on which all statements see the same state and change nothing.
+
+        Raises:
+            DatabaseUnavailable: Postgres cannot be reached or went away.
+        """
+        async with translated(), _opened(self._snapshots).connect() as connection:
             yield connection
 
 

@@ -31,6 +31,15 @@ class Conflict(Exception):
     """Two transactions stood in each other's way and Postgres undid this one."""
 
 
+class DuplicateKey(Exception):
+    """A statement was undone because a row with this key is there already."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+        """The name of the constraint, `pk_interactions` for example."""
+
+
 async def retried(work: Callable[[], Awaitable[T]]) -> T:
     """Do `work`, a whole transaction, and do it again when another transaction stood in its way."""
     for _ in range(_ATTEMPTS - 1):
@@ -43,7 +52,13 @@ async def retried(work: Callable[[], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Raise `DatabaseUnavailable` where Postgres is not there, and `Conflict` where a transaction may be repeated."""
+    """Raise what callers understand.
+
+    Raises:
+        DatabaseUnavailable: Postgres is not there.
+        Conflict: The transaction may be repeated.
+        DuplicateKey: It would store a key twice.
+    """
     try:
         yield
     except (*_GONE, PoolTimeout) as error:
@@ -54,4 +69,6 @@ async def translated() -> AsyncIterator[None]:
             raise DatabaseUnavailable from error
         if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
             raise Conflict from error
+        if isinstance(cause, asyncpg.UniqueViolationError):
+            raise DuplicateKey(cause.constraint_name or "") from error
         raise

@@ -57,6 +57,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A fault of the server. Its log has the details under the request id.
         {"reason": "ERROR_REASON_INTERNAL", "metadata": {"request_id": "0d9c…"}}
     """
+    ERROR_REASON_IMPORT_CONFLICT: _ErrorReason.ValueType  # 11
+    """ALREADY_EXISTS. Something else has an id of a request that is to be imported: `request_id` where a request of another
+    user, session or time has its id, `interaction_id` where another request has an interaction of that id. Nothing of
+    it was stored.
+        {"reason": "ERROR_REASON_IMPORT_CONFLICT", "metadata": {"id": "interaction_id", "request_id": "0d9c…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """An ErrorReason says why a call failed. Branch on it and never on the text of an error.
@@ -103,5 +109,11 @@ idempotency key may be repeated safely.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 8
 """INTERNAL. A fault of the server. Its log has the details under the request id.
     {"reason": "ERROR_REASON_INTERNAL", "metadata": {"request_id": "0d9c…"}}
+"""
+ERROR_REASON_IMPORT_CONFLICT: ErrorReason.ValueType  # 11
+"""ALREADY_EXISTS. Something else has an id of a request that is to be imported: `request_id` where a request of another
+user, session or time has its id, `interaction_id` where another request has an interaction of that id. Nothing of
+it was stored.
+    {"reason": "ERROR_REASON_IMPORT_CONFLICT", "metadata": {"id": "interaction_id", "request_id": "0d9c…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
