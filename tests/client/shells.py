@@ -26,6 +26,13 @@ class Shell:
 
         return in_a_thread
 
+    async def all_of(self, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+        """Everything that an iterating method gives."""
+        method = getattr(self.client, name)
+        if isinstance(self.client, reflexio.AsyncReflexioClient):
+            return [item async for item in method(*args, **kwargs)]
+        return await asyncio.to_thread(lambda: list(method(*args, **kwargs)))
+
 
 @asynccontextmanager
 async def opened(kind: str, url: str, **options: Any) -> AsyncIterator[Shell]:

@@ -35,7 +35,7 @@ async def error_of(wire, wire_client, code, text, *details):
 def test_every_reason_of_the_contract_has_an_error_class():
     names = {name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()} - {"UNSPECIFIED"}  # noqa: SIM118  # No dict.
 
-    assert names == set(errors._BY_REASON)
+    assert names == set(errors.BY_REASON)
 
 
 def test_every_status_has_an_error_class():

@@ -17,9 +17,7 @@ PUBLISH_ARGUMENTS = (
 
 
 def methods_of(client_class):
-    return {
-        name: member for name, member in vars(client_class).items() if inspect.isfunction(member) and name != "_send"
-    }
+    return {name: member for name, member in inspect.getmembers(client_class, inspect.isfunction) if name != "_send"}
 
 
 def test_everything_that_is_promised_can_be_imported():
@@ -62,7 +60,9 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters():
 def test_every_method_that_sends_is_awaited_in_the_one_and_not_in_the_other():
     assert not any(inspect.iscoroutinefunction(method) for method in methods_of(reflexio.ReflexioClient).values())
     waits = {
-        name for name, method in methods_of(reflexio.AsyncReflexioClient).items() if inspect.iscoroutinefunction(method)
+        name
+        for name, method in methods_of(reflexio.AsyncReflexioClient).items()
+        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)
     }
     assert waits == set(methods_of(reflexio.AsyncReflexioClient)) - {"__init__", "__repr__"}
 
@@ -81,6 +81,11 @@ def test_every_method_that_sends_is_awaited_in_the_one_and_not_in_the_other():
         ("delete_request_group", "request_group wait_for_response"),
         ("delete_requests_by_ids", "request_ids"),
         ("delete_all_interactions", ""),
+        ("erase_user", "user_id"),
+        ("export_data", "user_id include_images"),
+        ("import_data", "records"),
+        ("get_retention", ""),
+        ("set_retention", "max_age"),
     ],
 )  # fmt: skip
 def test_positional_arguments_are_in_the_documented_order(method, positional):

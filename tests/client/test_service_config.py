@@ -1,11 +1,12 @@
 """The policy file applies: gRPC ignores a misspelt service without a word."""
 
 from reflexio._channel import TimeoutClass, service_config, timeout_seconds
-from reflexio.v1 import interaction_service_pb2, request_service_pb2, server_service_pb2
+from reflexio.v1 import data_service_pb2, interaction_service_pb2, request_service_pb2, server_service_pb2
 
 from tests.client.wire import METHODS
 
-FILES = [module.DESCRIPTOR for module in (interaction_service_pb2, request_service_pb2, server_service_pb2)]
+MODULES = (data_service_pb2, interaction_service_pb2, request_service_pb2, server_service_pb2)
+FILES = [module.DESCRIPTOR for module in MODULES]
 SERVICES = {service.full_name: service for file in FILES for service in file.services_by_name.values()}
 
 

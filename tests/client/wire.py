@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
-from reflexio._calls import interactions, publishing, requests, searching, server
+from reflexio._calls import data, interactions, publishing, requests, searching, server
 from reflexio._calls.call import Method
 
 METHODS: list[Method] = [
@@ -24,11 +24,19 @@ METHODS: list[Method] = [
     requests.DELETE_SEVERAL,
     requests.DELETE_SESSION,
     requests.DELETE_ALL,
+    data.ERASE,
+    data.EXPORT,
+    data.IMPORT,
+    data.GET_RETENTION,
+    data.UPDATE_RETENTION,
     server.WHO_AM_I,
     server.SERVER_INFO,
 ]
 
-Answer = Callable[[Any, grpc.ServicerContext], Message]
+STREAMS = {data.EXPORT.name: "unary_stream", data.IMPORT.name: "stream_stream"}
+"""What is no plain call. An answer to it is an iterator."""
+
+Answer = Callable[[Any, grpc.ServicerContext], Any]
 
 
 class WireServer(grpc.GenericRpcHandler):
@@ -62,12 +70,13 @@ class WireServer(grpc.GenericRpcHandler):
         if method is None or answer is None:
             return None
 
-        def handle(request: Any, context: grpc.ServicerContext) -> Message:
+        def handle(request: Any, context: grpc.ServicerContext) -> Any:
             self.requests.append(request)
             self.metadata.append(dict(context.invocation_metadata()))
             return answer(request, context)
 
-        return grpc.unary_unary_rpc_method_handler(
+        make = getattr(grpc, f"{STREAMS.get(method.name, 'unary_unary')}_rpc_method_handler")
+        return make(
             handle,
             request_deserializer=method.request_type.FromString,
             response_serializer=method.response_type.SerializeToString,

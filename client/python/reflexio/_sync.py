@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 from reflexio import _calls as calls
 from reflexio import models
 from reflexio._calls.call import Call
+from reflexio._data import DataCalls
 from reflexio._transport.exchange import Connection
 from reflexio._transport.sync import SyncTransport
 
@@ -14,7 +15,7 @@ T = TypeVar("T")
 Time = int | float | datetime
 
 
-class ReflexioClient:
+class ReflexioClient(DataCalls):
     """Records what users and agents say and do, and gives it back by meaning.
 
     Nothing is sent before the first call. One client serves any number of threads; a forked child gets a connection of

@@ -6,7 +6,8 @@ ReflexioError
 │   ├── InvalidPageTokenError
 │   └── MalformedRequestError                  client and server do not speak the same version
 ├── AlreadyExistsError
-│   └── IdempotencyKeyReusedError              the key was used for a publish with other content
+│   ├── IdempotencyKeyReusedError              the key was used for a publish with other content
+│   └── ImportConflictError                    something else has an id of what was to be imported
 ├── UnavailableError                           trying again later may help
 │   ├── ServerUnreachableError (ConnectionError)   nothing answered at the endpoint
 │   ├── NotReadyError                          the server is starting or stopping
@@ -106,6 +107,12 @@ class IdempotencyKeyReusedError(AlreadyExistsError):
     reason = "IDEMPOTENCY_KEY_REUSED"
 
 
+class ImportConflictError(AlreadyExistsError):
+    """Something else has an id of the request that was to be imported. Nothing of it was stored."""
+
+    reason = "IMPORT_CONFLICT"
+
+
 class UnavailableError(ReflexioError):
     """The service cannot answer now. The client has already tried several times."""
 
@@ -189,7 +196,7 @@ class ClientClosedError(ReflexioError, RuntimeError):
     reason = "CLIENT_CLOSED"
 
 
-_BY_REASON: dict[str, type[ReflexioError]] = {
+BY_REASON: dict[str, type[ReflexioError]] = {
     error.reason: error
     for error in (
         InvalidArgumentError,
@@ -197,6 +204,7 @@ _BY_REASON: dict[str, type[ReflexioError]] = {
         InvalidPageTokenError,
         MalformedRequestError,
         IdempotencyKeyReusedError,
+        ImportConflictError,
         NotReadyError,
         DatabaseUnavailableError,
         InternalError,
@@ -251,7 +259,7 @@ def from_rpc_error(
     status: str = call.code().name
     details = error_details_from(_details_bin(call.trailing_metadata()))
     reason = details.reason.removeprefix(_REASON_PREFIX) if details.reason else None
-    error_class = _BY_REASON.get(reason or "") or _BY_STATUS.get(status, ReflexioError)
+    error_class = BY_REASON.get(reason or "") or _BY_STATUS.get(status, ReflexioError)
     if status == "UNAVAILABLE" and reason is None:
         error_class = ServerUnreachableError
     text = _message(status, call.details() or status, details, endpoint, advice, argument_name)

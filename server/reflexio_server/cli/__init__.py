@@ -19,8 +19,14 @@ _SUMMARIES = {
     "search": "Find a user's interactions by meaning and by words.",
     "interactions": "List the interactions of a user, or of everybody.",
     "sessions": "List requests with their interactions, by session.",
-    "delete": "Delete interactions, requests, sessions or everything.",
+    "delete": "Delete interactions, requests, sessions, users or everything.",
+    "export": "Write everything that was published to a file.",
+    "import": "Store what was exported, under its ids and times.",
+    "retention": "Show or set for how long data is kept.",
 }
+
+_MODULES = {"import": "import_"}
+"""Where a command's module cannot have its name."""
 
 
 class _Commands(TyperGroup):
@@ -35,7 +41,7 @@ class _Commands(TyperGroup):
         if command is None:
             return name, command, rest
         try:
-            module = importlib.import_module(f"{__name__}.{name}")
+            module = importlib.import_module(f"{__name__}.{_MODULES.get(name or '', name)}")
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("reflexio"):
                 raise

@@ -75,3 +75,4 @@ JsonLines = Annotated[
     bool, typer.Option("--json", help="Write JSON Lines: one object for each, nothing cut, times in seconds.")
 ]
 JsonDocument = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, and no word of what went well.")]

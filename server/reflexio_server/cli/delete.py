@@ -9,15 +9,18 @@ import typer
 
 from reflexio_server.cli.command import ApiKey, JsonLines, Timeout, Url, group_of
 from reflexio_server.cli.connection import connected
-from reflexio_server.cli.rendering import print_json, print_line
+from reflexio_server.cli.rendering import one_line, print_json, print_line
 
 _Answer = (
     reflexio.DeleteInteractionResponse
     | reflexio.DeleteRequestResponse
     | reflexio.DeleteRequestsByIdsResponse
     | reflexio.DeleteSessionResponse
+    | reflexio.EraseUserResponse
     | reflexio.DeleteAllInteractionsResponse
 )
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def command() -> Any:
@@ -26,9 +29,11 @@ def command() -> Any:
         "interaction": interaction,
         "request": request,
         "session": session,
+        "user": user,
         "all": everything,
     }
-    return group_of(functions, "Delete interactions, requests, sessions or everything. What is not there is no error.")
+    summary = "Delete interactions, requests, sessions, users or everything. What is not there is no error."
+    return group_of(functions, summary)
 
 
 def interaction(
@@ -81,9 +86,29 @@ def session(
             _show(answer, json_lines=json_lines)
 
 
+def user(
+    name: Annotated[str, typer.Argument(metavar="USER", help="Who.")],
+    *,
+    yes: Yes = False,
+    url: Url = "",
+    api_key: ApiKey = "",
+    timeout: Timeout = None,
+    json_lines: JsonLines = False,
+) -> None:
+    """Erase USER: everything that belongs to a user, at once and for good.
+
+    Where keys are in use it needs an administrator's.
+    """
+    with connected(url, api_key, timeout) as client:
+        if not yes:
+            question = f"Erase everything of user {one_line(name)!r} at {client.url_endpoint}?"
+            typer.confirm(question, abort=True, err=True)
+        _show(client.erase_user(name), json_lines=json_lines)
+
+
 def everything(
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = "",
     api_key: ApiKey = "",
     timeout: Timeout = None,

@@ -1,18 +1,15 @@
 """Publishing many: one publish after the other, with a progress bar, and an account of what is stored when it ends."""
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from stat import S_ISREG
 from typing import BinaryIO
 
 import reflexio
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from reflexio_server.cli.connection import explanation, say, say_error
+from reflexio_server.cli.progress import progress_bar
 from reflexio_server.cli.publications import BadEntryError, Entry, Reader
 
 Answer = reflexio.PublishUserInteractionResponse
@@ -46,7 +43,7 @@ class Importer:
     @property
     def account(self) -> str:
         """What is stored so far, for people."""
-        return f"{_counted(self._publishes, 'publish', 'publishes')} with {_counted(self._interactions, 'interaction')}"
+        return f"{counted(self._publishes, 'publish', 'publishes')} with {counted(self._interactions, 'interaction')}"
 
     def run(self, reader: Reader, stream: BinaryIO, *, repeatable: bool) -> None:
         """Publish everything, or end the command with exit code 1 after saying where it ended and what is stored.
@@ -57,7 +54,7 @@ class Importer:
             repeatable: Whether the publishes have idempotency keys, so that a second run stores nothing twice.
         """
         try:
-            with _progress(stream, shown=self._show_bar) as advance:
+            with progress_bar("Publishing", size_of(stream), shown=self._show_bar) as advance:
                 for entry in reader:
                     self._publish(entry)
                     advance(entry.size)
@@ -94,15 +91,6 @@ class _RefusedEntryError(Exception):
     """The server or the client refused a publish."""
 
 
-@contextmanager
-def _progress(stream: BinaryIO, *, shown: bool) -> Iterator[Callable[[int], object]]:
-    columns = (TextColumn("Publishing"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    disabled = not (shown and sys.stderr.isatty())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=disabled) as progress:
-        task = progress.add_task("", total=size_of(stream))
-        yield lambda size: progress.advance(task, size)
-
-
 def size_of(stream: BinaryIO) -> int | None:
     """How many bytes a file has; None where that cannot be known, as of a pipe."""
     try:
@@ -112,5 +100,6 @@ def size_of(stream: BinaryIO) -> int | None:
     return status.st_size if S_ISREG(status.st_mode) else None
 
 
-def _counted(count: int, one: str, many: str = "") -> str:
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
     return f"{count} {one if count == 1 else many or one + 's'}"

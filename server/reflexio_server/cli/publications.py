@@ -84,10 +84,10 @@ class Reader:
         for number, line in lines:
             if line.strip():
                 place = f"{self._name}:{number}"
-                yield self._entry(place, number, _parsed(line, place), len(line))
+                yield self._entry(place, number, parsed(line, place), len(line))
 
     def _from_document(self, first_line: int, text: bytes) -> Iterator[Entry]:
-        document = _parsed(text, self._name, first_line)
+        document = parsed(text, self._name, first_line)
         if not isinstance(document, list):
             yield self._entry(self._name, 1, document, len(text))
         elif document and all(isinstance(piece, dict) and not _is_publish(piece) for piece in document):
@@ -143,7 +143,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _parsed(text: bytes, place: str, first_line: int | None = None) -> Any:
+def parsed(text: bytes, place: str, first_line: int | None = None) -> Any:
+    """What a piece of JSON holds; `place` is where it stands, and `first_line` the line where it begins in a document.
+
+    Raises:
+        BadEntryError: It is no JSON.
+    """
     try:
         return _load(text)
     except json.JSONDecodeError as error:

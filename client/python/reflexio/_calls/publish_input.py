@@ -20,7 +20,7 @@ ACTIONS = {
     UserActionType.TYPE: pb.USER_ACTION_TYPE,
 }
 
-_INTERACTION_KEYS = tuple(field.name for field in fields(InteractionData))
+INTERACTION_KEYS = tuple(field.name for field in fields(InteractionData))
 _TOOL_KEYS = tuple(field.name for field in fields(ToolUse))
 _TEXTS = (
     "role",
@@ -40,11 +40,12 @@ def new_interactions(given: Any) -> list[pb.NewInteraction]:
         InvalidArgumentError: It has unknown keys, or values of wrong types; the message says which and where.
     """
     items = several("interactions", given, "dict or InteractionData")
-    return [_interaction(f"interactions[{index}]", item) for index, item in enumerate(items)]
+    return [new_interaction(f"interactions[{index}]", item) for index, item in enumerate(items)]
 
 
-def _interaction(where: str, item: Any) -> pb.NewInteraction:
-    values = _values(where, item, InteractionData, _INTERACTION_KEYS)
+def new_interaction(where: str, item: Any) -> pb.NewInteraction:
+    """Translate one of them; `where` is how it is called in errors."""
+    values = _values(where, item, InteractionData, INTERACTION_KEYS)
     message = pb.NewInteraction()
     for key in _TEXTS:
         setattr(message, key, optional_text(f"{where}.{key}", values.get(key)))

@@ -8,7 +8,7 @@ from reflexio.models import Interaction, Request, RequestData, ToolUse, UserActi
 from reflexio.v1 import interaction_pb2, request_pb2
 
 # An action that a newer server knows is none that this client can name.
-_ACTION_TYPES = {number: action for action, number in ACTIONS.items()}
+ACTION_TYPES = {number: action for action, number in ACTIONS.items()}
 
 
 def interaction_from(message: interaction_pb2.Interaction, score: float | None = None) -> Interaction:
@@ -22,7 +22,7 @@ def interaction_from(message: interaction_pb2.Interaction, score: float | None =
         content=message.content,
         shadow_content=message.shadow_content,
         expert_content=message.expert_content,
-        user_action=_ACTION_TYPES.get(message.user_action, UserActionType.NONE),
+        user_action=ACTION_TYPES.get(message.user_action, UserActionType.NONE),
         user_action_description=message.user_action_description,
         interacted_image_url=message.interacted_image_url,
         has_image=message.has_image,

@@ -25,13 +25,17 @@ class Channels:
         self._opened: dict[int, grpc.Channel] = {}
         self.closed = False
 
-    def method(self, call: Call[Any]) -> Any:
+    def method(self, call: Call[Any], kind: str = "unary_unary") -> Any:
         """What makes the call: blocking when it is called, in the background through its `future`.
+
+        Args:
+            call: Which.
+            kind: What gRPC calls a method with a stream of requests or answers.
 
         Raises:
             ClientClosedError: There is no channel any more.
         """
-        return self._channel().unary_unary(
+        return getattr(self._channel(), kind)(
             call.method.path,
             request_serializer=call.method.request_type.SerializeToString,
             response_deserializer=call.method.response_type.FromString,

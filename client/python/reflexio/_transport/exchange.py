@@ -54,7 +54,11 @@ class Exchange:
         self._call = call
         self._connection = connection
         self._request_id = str(uuid.uuid4())
-        self._attempts = Attempts(connection.timeout or timeout_seconds(call.timeout_class))
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin to count time and attempts afresh: a stream that was answered goes on where it broke."""
+        self._attempts = Attempts(self._connection.timeout or timeout_seconds(self._call.timeout_class))
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -77,14 +81,7 @@ class Exchange:
         Raises:
             ReflexioError: The call has failed for good.
         """
-        endpoint = self._connection.endpoint
-        error = errors.from_rpc_error(
-            rpc_error,
-            endpoint=endpoint.url,
-            advice=self._advice(),
-            request_id=self._request_id,
-            argument_name=self._call.argument_name,
-        )
+        error = self.failure(rpc_error)
         pause = self._attempts.pause_after(error, answered_before=self._connection.answered)
         if not isinstance(
             error, (errors.ServerUnreachableError, errors.DeadlineExceededError, errors.UnimplementedError)
@@ -93,6 +90,16 @@ class Exchange:
         if pause is None:
             raise error from rpc_error
         return pause
+
+    def failure(self, rpc_error: grpc.RpcError) -> errors.ReflexioError:
+        """What a failed attempt means to the user."""
+        return errors.from_rpc_error(
+            rpc_error,
+            endpoint=self._connection.endpoint.url,
+            advice=self._advice(),
+            request_id=self._request_id,
+            argument_name=self._call.argument_name,
+        )
 
     def _advice(self) -> str:
         endpoint = self._connection.endpoint

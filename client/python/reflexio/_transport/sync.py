@@ -18,7 +18,7 @@ class SyncTransport:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._channels = Channels(connection.endpoint)
+        self.channels = Channels(connection.endpoint)
 
     def send(self, call: Call[T]) -> T:
         """Make a call, and the further ones that its answer asks for.
@@ -33,17 +33,17 @@ class SyncTransport:
 
     def close(self) -> None:
         """Close the channel. Calls under way fail; closing again does nothing."""
-        self._channels.close()
+        self.channels.close()
 
     def _answer(self, call: Call[Any]) -> Any:
         exchange = Exchange(call, self._connection)
         while True:
-            method = self._channels.method(call)
+            method = self.channels.method(call)
             try:
                 answer = method(call.request, timeout=exchange.remaining(), metadata=exchange.metadata)
             except (grpc.RpcError, ValueError) as error:
                 # A ValueError is what grpc raises when another thread has closed the channel a moment ago.
-                if self._channels.closed:
+                if self.channels.closed:
                     raise ClientClosedError("the client was closed during the call") from error
                 if not isinstance(error, grpc.RpcError):
                     raise

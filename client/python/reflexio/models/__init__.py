@@ -1,5 +1,6 @@
 """What users give to the client and get from it: plain dataclasses, independent of the wire."""
 
+from reflexio.models.data import EraseUserResponse, ImportOutcome, ImportResult
 from reflexio.models.interaction import Interaction, InteractionData, ToolUse, UserActionType
 from reflexio.models.request import Request, RequestData, SessionData
 from reflexio.models.responses import (
@@ -23,9 +24,12 @@ __all__ = [
     "DeleteRequestResponse",
     "DeleteRequestsByIdsResponse",
     "DeleteSessionResponse",
+    "EraseUserResponse",
     "GetInteractionsResponse",
     "GetInteractionsViewResponse",
     "GetRequestsResponse",
+    "ImportOutcome",
+    "ImportResult",
     "Interaction",
     "InteractionData",
     "PublishUserInteractionResponse",
