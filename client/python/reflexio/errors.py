@@ -14,6 +14,7 @@ ReflexioError
 │   └── DatabaseUnavailableError
 ├── DeadlineExceededError (TimeoutError)       no answer within the timeout
 ├── ResourceExhaustedError                     too much at once, or a message too large
+│   └── StorageFullError                       the server's database is full
 ├── UnauthenticatedError                       no API key, or not a valid one
 ├── PermissionDeniedError                      the API key may not do this
 ├── NotFoundError
@@ -147,6 +148,12 @@ class ResourceExhaustedError(ReflexioError):
     status = reason = "RESOURCE_EXHAUSTED"
 
 
+class StorageFullError(ResourceExhaustedError):
+    """The server's database refuses to grow: its disk or its memory is full. The change was undone."""
+
+    reason = "STORAGE_FULL"
+
+
 class UnauthenticatedError(ReflexioError):
     """The server wants an API key and got none, or one that is not valid."""
 
@@ -207,6 +214,7 @@ BY_REASON: dict[str, type[ReflexioError]] = {
         ImportConflictError,
         NotReadyError,
         DatabaseUnavailableError,
+        StorageFullError,
         InternalError,
     )
 }

@@ -9,6 +9,7 @@ ReflexioError
 ├── ImportConflict             something else has an id of what is to be imported
 ├── NotReady                   starting or stopping
 ├── DatabaseUnavailable
+├── StorageFull
 └── InternalError              a fault of the server
 """
 
@@ -29,6 +30,7 @@ class Reason(Enum):
     DATABASE_UNAVAILABLE = auto()
     INTERNAL = auto()
     IMPORT_CONFLICT = auto()
+    STORAGE_FULL = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,20 @@ class DatabaseUnavailable(ReflexioError):
 
     def __init__(self) -> None:
         super().__init__("the database cannot be reached; try again in a moment")
+
+
+class StorageFull(ReflexioError):
+    """The database refuses to grow: its disk or its memory is full. The change was undone."""
+
+    reason = Reason.STORAGE_FULL
+    retry_after = 30.0
+
+    def __init__(self) -> None:
+        super().__init__("the database is full and the change was undone; try again when its operator has made room")
+
+
+PASSING_FAULTS = (DatabaseUnavailable, StorageFull)
+"""What background work waits out, however long it takes: nothing is wrong with the work itself."""
 
 
 class InternalError(ReflexioError):

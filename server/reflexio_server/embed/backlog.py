@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 import structlog
 
-from reflexio_server.domain.errors import DatabaseUnavailable, NotReady
+from reflexio_server.domain.errors import PASSING_FAULTS, NotReady
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
 from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.held import HeldWork, Work
@@ -70,7 +70,7 @@ class Backlog:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._to_release += [(work.org_id, work.interaction_id) for work in self._held]
         self._held.clear()
-        with contextlib.suppress(DatabaseUnavailable):
+        with contextlib.suppress(*PASSING_FAULTS):
             await self._release()
 
     def has_room(self, count: int) -> bool:
@@ -193,7 +193,7 @@ class Backlog:
                 await self._renew()
                 await self._sweep()
                 pause = _SWEEP_SECONDS
-            except DatabaseUnavailable:
+            except PASSING_FAULTS:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except Exception:  # noqa: BLE001 -- it must not end for good because it failed once.
                 _log.exception("could not look into the embedding queue")

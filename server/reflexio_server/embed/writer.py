@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from reflexio_server.domain.errors import DatabaseUnavailable, NotReady
+from reflexio_server.domain.errors import PASSING_FAULTS, NotReady
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.held import HeldWork, Work
@@ -23,7 +23,7 @@ _MOST_VECTORS = 1000
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
-"""Seconds between attempts while the database is away."""
+"""Seconds between attempts while the database is away or full."""
 
 _BUSY_PAUSE = 0.02
 """Seconds until vectors of a user whose vectors somebody else is changing are tried again."""
@@ -59,7 +59,7 @@ class VectorWriter:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Write what comes, for ever. While the database is away everything is kept."""
+        """Write what comes, for ever. While the database is away or full everything is kept."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -124,12 +124,12 @@ class VectorWriter:
         self._held.finish(work, left_queue=False)
 
     async def _persistently(self, action: Callable[[], Awaitable[T]]) -> T:
-        """Do `action`, however long the database is away."""
+        """Do `action`, however long the database is away or full."""
         pause = _FIRST_PAUSE
         while True:
             try:
                 return await action()
-            except DatabaseUnavailable:
+            except PASSING_FAULTS:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reflexio_server.domain.errors import DatabaseUnavailable
+from reflexio_server.domain.errors import PASSING_FAULTS
 from reflexio_server.publish import retention
 from reflexio_server.publish.retention import Retention
 from reflexio_server.store import user_versions
@@ -57,8 +57,8 @@ async def _repeat(step: Callable[[], Awaitable[object]], seconds: float) -> None
     while True:
         try:
             await step()
-        except DatabaseUnavailable:
-            _log.warning("could not tidy up: the database cannot be reached")
+        except PASSING_FAULTS as error:
+            _log.warning("could not tidy up", reason=error.reason.name)
         except Exception:  # noqa: BLE001 -- it must not end for good because it failed once.
             _log.exception("could not tidy up")
         await asyncio.sleep(seconds)

@@ -20,6 +20,7 @@ STATUS_CODES = {
     Reason.IDEMPOTENCY_KEY_REUSED: grpc.StatusCode.ALREADY_EXISTS,
     Reason.NOT_READY: grpc.StatusCode.UNAVAILABLE,
     Reason.DATABASE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.STORAGE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
     Reason.IMPORT_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
 }

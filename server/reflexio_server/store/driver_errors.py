@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from reflexio_server.domain.errors import DatabaseUnavailable
+from reflexio_server.domain.errors import DatabaseUnavailable, StorageFull
 
 _GONE = (
     asyncpg.PostgresConnectionError,
@@ -52,11 +52,12 @@ async def retried(work: Callable[[], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Raise what callers understand.
+    """Raise what Postgres says in terms of ours.
 
     Raises:
-        DatabaseUnavailable: Postgres is not there.
-        Conflict: The transaction may be repeated.
+        DatabaseUnavailable: Postgres cannot be reached, went away, or takes no more connections.
+        StorageFull: It has no room; the transaction was undone.
+        Conflict: The transaction was undone because of another one.
         DuplicateKey: It would store a key twice.
     """
     try:
@@ -67,6 +68,8 @@ async def translated() -> AsyncIterator[None]:
         cause = error.orig.__cause__ if error.orig is not None else None
         if error.connection_invalidated or isinstance(error, InterfaceError) or isinstance(cause, _GONE):
             raise DatabaseUnavailable from error
+        if isinstance(cause, asyncpg.InsufficientResourcesError):
+            raise StorageFull from error
         if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
             raise Conflict from error
         if isinstance(cause, asyncpg.UniqueViolationError):

@@ -63,6 +63,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     it was stored.
         {"reason": "ERROR_REASON_IMPORT_CONFLICT", "metadata": {"id": "interaction_id", "request_id": "0d9c…"}}
     """
+    ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 12
+    """RESOURCE_EXHAUSTED. The database refuses to grow: its disk or its memory is full. The change was undone. A
+    google.rpc.RetryInfo says when to try again; somebody has to make room in the meantime.
+        {"reason": "ERROR_REASON_STORAGE_FULL", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """An ErrorReason says why a call failed. Branch on it and never on the text of an error.
@@ -115,5 +120,10 @@ ERROR_REASON_IMPORT_CONFLICT: ErrorReason.ValueType  # 11
 user, session or time has its id, `interaction_id` where another request has an interaction of that id. Nothing of
 it was stored.
     {"reason": "ERROR_REASON_IMPORT_CONFLICT", "metadata": {"id": "interaction_id", "request_id": "0d9c…"}}
+"""
+ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 12
+"""RESOURCE_EXHAUSTED. The database refuses to grow: its disk or its memory is full. The change was undone. A
+google.rpc.RetryInfo says when to try again; somebody has to make room in the meantime.
+    {"reason": "ERROR_REASON_STORAGE_FULL", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
