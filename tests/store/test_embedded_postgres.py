@@ -129,18 +129,80 @@ async def test_a_postgres_that_a_killed_server_left_is_ended(data_dir: Path, kil
     postgres.stop()
 
 
+def kill(data_dir: Path, *, children_too: bool) -> None:
+    """Kill Postgres, and wait until its children have noticed."""
+    [process] = postmasters(data_dir)
+    children = process.children(recursive=True)
+    for one in [process, *children] if children_too else [process]:
+        one.send_signal(signal.SIGKILL)
+    psutil.wait_procs([process, *children])
+
+
 async def test_a_postgres_that_was_killed_too_recovers(data_dir: Path):
     postgres = EmbeddedPostgres(data_dir)
     await write(postgres.start())
-    [process] = postmasters(data_dir)
-    children = process.children(recursive=True)
-    process.send_signal(signal.SIGKILL)
-    psutil.wait_procs([process, *children])
-    with pytest.raises(EmbeddedPostgresFailed):
-        postgres.stop()
+    kill(data_dir, children_too=False)
+    postgres.stop()
     again = EmbeddedPostgres(data_dir)
     assert await read(again.start()) == "kept"
     again.stop()
+
+
+@pytest.mark.parametrize("children_too", [False, True], ids=["postmaster", "all"])
+async def test_a_postgres_that_was_killed_is_started_again_under_its_url(data_dir: Path, children_too: bool):
+    postgres = EmbeddedPostgres(data_dir)
+    url = postgres.start()
+    await write(url)
+    assert not postgres.restart_if_dead()
+    kill(data_dir, children_too=children_too)
+    assert postgres.restart_if_dead()
+    assert await read(url) == "kept"
+    with pytest.raises(DataFolderInUse):
+        EmbeddedPostgres(data_dir).start()
+    postgres.stop()
+    assert not postgres.restart_if_dead(), "it was stopped on purpose"
+    assert postmasters(data_dir) == []
+
+
+async def test_what_a_killed_postgres_left_behind_is_ended_before_it_is_started_again(data_dir: Path):
+    postgres = EmbeddedPostgres(data_dir)
+    url = postgres.start()
+    await write(url)
+    connection = await asyncpg.connect(host=make_url(url).query["host"], user="postgres", database="postgres")
+    backend = psutil.Process(await connection.fetchval("select pg_backend_pid()"))
+    backend.suspend()  # So that it cannot notice that its Postgres is gone.
+    [process] = postmasters(data_dir)
+    process.kill()
+    psutil.wait_procs([process])
+    assert postgres.restart_if_dead()
+    assert not backend.is_running() or backend.status() == psutil.STATUS_ZOMBIE
+    assert await read(url) == "kept"
+    connection.terminate()
+    postgres.stop()
+
+
+async def test_a_postgres_without_its_folder_cannot_be_started_until_the_folder_is_back(data_dir: Path):
+    postgres = EmbeddedPostgres(data_dir)
+    url = postgres.start()
+    await write(url)
+    kill(data_dir, children_too=False)
+    aside = data_dir / "aside"
+    shutil.move(data_dir / "postgres", aside)
+    for _ in range(2):
+        with pytest.raises(EmbeddedPostgresFailed, match="folder is gone"):
+            postgres.restart_if_dead()
+    assert not (data_dir / "postgres").exists(), "an empty one would hide that the data are gone"
+    shutil.move(aside, data_dir / "postgres")
+    assert postgres.restart_if_dead()
+    assert await read(url) == "kept"
+    postgres.stop()
+
+
+async def test_there_are_as_many_connections_as_will_be_needed(data_dir: Path):
+    postgres = EmbeddedPostgres(data_dir, connections=123)
+    [row] = await run(postgres.start(), "show max_connections")
+    assert row["max_connections"] == "123"
+    postgres.stop()
 
 
 @pytest.mark.parametrize("pid", ["ours", "1", "-1", "999999999", "", "no number"])

@@ -5,9 +5,11 @@ stopping is done here: its own start gives up after ten seconds, which a recover
 own stop leaves Postgres running when an earlier process of ours was killed.
 """
 
+import contextlib
 import logging
 import shutil
 import subprocess
+import threading
 import warnings
 from pathlib import Path
 from urllib.parse import quote
@@ -30,6 +32,12 @@ _START_SECONDS = 300
 """Postgres answers after a second, but replays its log first when it was killed."""
 
 
+_LEAST_CONNECTIONS = 100
+
+_ENDING_SECONDS = 10
+"""For processes that were killed to be gone."""
+
+
 class DataFolderInUse(Exception):
     """Another server uses the folder."""
 
@@ -44,13 +52,26 @@ class EmbeddedPostgresFailed(Exception):
 
 
 class EmbeddedPostgres:
-    """The Postgres in one data folder. One process at a time may run it; methods block."""
+    """The Postgres in one data folder. One process at a time may run it; methods block, and wait for each other."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, connections: int = 0) -> None:
+        """Name the folder.
+
+        Args:
+            data_dir: Where the cluster is, or is to be made.
+            connections: How many will be needed at once; there are a hundred at least.
+        """
+        self._connections = max(connections, _LEAST_CONNECTIONS)
+        self._busy = threading.Lock()
+        self._socket_dir: Path | None = None
         self.data_dir = data_dir.expanduser().resolve()
         self._cluster = self.data_dir / "postgres"
         self._lock = FileLock(self.data_dir / "lock", timeout=0)
         self._server = PostgresServer(self._cluster, cleanup_mode=None)
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._cluster / "postmaster.pid"
 
     @property
     def log_file(self) -> Path:
@@ -65,31 +86,81 @@ class EmbeddedPostgres:
             OSError: The folder cannot be made or written.
             EmbeddedPostgresFailed: Postgres does not start.
         """
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise DataFolderInUse(self.data_dir) from None
-        try:
-            self._make_cluster()
+        with self._busy:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise DataFolderInUse(self.data_dir) from None
+            try:
+                self._make_cluster()
+                self._end_leftover()
+                self._socket_dir = find_suitable_socket_dir(self._cluster, PostgresServer.runtime_path)
+                self._run(self._socket_dir)
+            except BaseException:
+                self._lock.release()
+                raise
+            return f"postgresql+asyncpg://postgres@/postgres?host={quote(str(self._socket_dir))}"
+
+    def restart_if_dead(self) -> bool:
+        """Start Postgres again, for the same URL, where it died after `start`.
+
+        Returns:
+            Whether it had died; False also where it was stopped by `stop`.
+
+        Raises:
+            OSError: The folder is gone or cannot be used.
+            EmbeddedPostgresFailed: Postgres does not start.
+        """
+        with self._busy:
+            if not self._lock.is_locked or self._socket_dir is None or self._is_running():
+                return False
+            if not (self._cluster / "PG_VERSION").exists():
+                message = f"the Postgres in {self._cluster} died, and its folder is gone"
+                raise EmbeddedPostgresFailed(message)
+            _end_orphans(self._cluster)
             self._end_leftover()
-            socket_dir = find_suitable_socket_dir(self._cluster, PostgresServer.runtime_path)
-            if self._server.system_user is not None:
-                # As root, whose Postgres runs as somebody else, who must get there also after the folder was moved.
-                ensure_prefix_permissions(self._cluster)
-                shutil.chown(socket_dir, self._server.system_user)
-            self._pg_ctl("start", "-t", str(_START_SECONDS), "-l", str(self.log_file), "-o", _options(socket_dir))
-        except BaseException:
-            self._lock.release()
-            raise
-        return f"postgresql+asyncpg://postgres@/postgres?host={quote(str(socket_dir))}"
+            self._run(self._socket_dir)
+            return True
 
     def stop(self) -> None:
-        """Stop Postgres cleanly."""
+        """Stop Postgres cleanly. It may have died.
+
+        Raises:
+            EmbeddedPostgresFailed: Postgres goes on running.
+        """
+        with self._busy:
+            try:
+                if self._is_running():
+                    self._pg_ctl("stop", "-m", "fast", "-t", str(_START_SECONDS))
+            except EmbeddedPostgresFailed:
+                if self._is_running():
+                    raise
+            finally:
+                self._lock.release()
+
+    def _run(self, socket_dir: Path) -> None:
+        socket_dir.mkdir(parents=True, exist_ok=True)
+        if self._server.system_user is not None:
+            # As root, whose Postgres runs as somebody else, who must get there also after the folder was moved.
+            ensure_prefix_permissions(self._cluster)
+            shutil.chown(socket_dir, self._server.system_user)
+        # A socket that only the owner may use, and no port: the cluster trusts whoever can connect.
+        options = f"-h '' -k '{socket_dir}' -c unix_socket_permissions=0700 -c max_connections={self._connections}"
+        self._pg_ctl("start", "-t", str(_START_SECONDS), "-l", str(self.log_file), "-o", options)
+
+    def _is_running(self) -> bool:
+        pid = self._noted_pid()
+        return pid is not None and _is_postgres_of(pid, self._cluster)
+
+    def _noted_pid(self) -> int | None:
+        """The process that Postgres noted as its own; None where it noted none, 0 where the note cannot be read."""
         try:
-            self._pg_ctl("stop", "-m", "fast", "-t", str(_START_SECONDS))
-        finally:
-            self._lock.release()
+            return abs(int(self._pid_file.read_text().splitlines()[0]))
+        except OSError:
+            return None
+        except (IndexError, ValueError):
+            return 0  # Nobody's: a crash cut the file off, and Postgres would not start because of it.
 
     def _make_cluster(self) -> None:
         if (self._cluster / "PG_VERSION").exists():
@@ -105,19 +176,15 @@ class EmbeddedPostgres:
 
     def _end_leftover(self) -> None:
         """End the Postgres that a killed server of ours left running, or forget it where it died as well."""
-        pid_file = self._cluster / "postmaster.pid"
-        try:
-            pid = abs(int(pid_file.read_text().splitlines()[0]))
-        except FileNotFoundError:
+        pid = self._noted_pid()
+        if pid is None:
             return
-        except (IndexError, ValueError):
-            pid = 0  # Nobody's: a crash cut the file off, and Postgres would not start because of it.
         if _is_postgres_of(pid, self._cluster):
             _log.info("ending the Postgres that an earlier server left running (pid %d)", pid)
             self._pg_ctl("stop", "-m", "fast", "-t", str(_START_SECONDS))
         else:
             # In a container the number soon belongs to some other process; Postgres would wait for that one to end.
-            pid_file.unlink()
+            self._pid_file.unlink()
 
     def _pg_ctl(self, action: str, *options: str) -> None:
         arguments = (action, "-w", "-D", str(self._cluster), *options)
@@ -129,14 +196,23 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresFailed(message) from error
 
 
-def _options(socket_dir: Path) -> str:
-    # A socket that only the owner may use, and no port: the cluster trusts whoever can connect.
-    return f"-h '' -k '{socket_dir}' -c unix_socket_permissions=0700"
-
-
 def _is_postgres_of(pid: int, cluster: Path) -> bool:
     try:
         command = psutil.Process(pid).cmdline()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
     return bool(command) and Path(command[0]).name == "postgres" and str(cluster) in command
+
+
+def _end_orphans(cluster: Path) -> None:
+    """End what a Postgres that was killed left behind: as long as one of them lives, no other starts.
+
+    Nothing is lost: what they had committed is in the log, as after a crash.
+    """
+    orphans = []
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.info["name"] == "postgres" and process.cwd() == str(cluster):
+                process.kill()
+                orphans.append(process)
+    psutil.wait_procs(orphans, timeout=_ENDING_SECONDS)
