@@ -2,11 +2,10 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
-
-import structlog
 
 from reflexio_server.embed.backlog import Backlog
 from reflexio_server.embed.batching import EmbeddingThread
@@ -28,17 +27,20 @@ from reflexio_server.search.lister import Lister
 from reflexio_server.search.searcher import Searcher
 from reflexio_server.settings import Settings
 from reflexio_server.store.database import Database
+from reflexio_server.store.database_watch import DatabaseWatch
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 from reflexio_server.store.importing import ImportStore
 from reflexio_server.store.interaction_ids import InteractionIds
 from reflexio_server.store.location import driver_url, location_of
 from reflexio_server.store.migrate import migrate
 from reflexio_server.store.publications import PublicationStore
+from reflexio_server.store.running_postgres import running
 from reflexio_server.validate.images import ImageRules
 
-_log = structlog.get_logger("reflexio")
-
 _MIB = 1024 * 1024
+
+_SILENCE_SECONDS = 4.0
+"""How long Postgres may leave everybody without an answer before the calls that wait for one are told so."""
 
 
 class Application:
@@ -58,7 +60,7 @@ class Application:
         self._state = "starting"
         self._running = AsyncExitStack()
         url = settings.database_url.get_secret_value() if settings.database_url is not None else None
-        self._url = driver_url(url) if url is not None else None
+        self._database_url = driver_url(url) if url is not None else None
         location = location_of(url, settings.data_dir)
 
         database = Database(
@@ -120,7 +122,8 @@ class Application:
             model = asyncio.create_task(self._embedding.start())
             started.push_async_callback(self._embedding.stop)
             try:
-                self._database.open(self._url or await self._start_postgres(started))
+                url, revive = await self._database_to_use(started)
+                self._database.open(url)
                 started.push_async_callback(self._database.close)
                 started.callback(self._index.close)
                 await migrate(self._database)
@@ -138,6 +141,7 @@ class Application:
             gc.freeze()
             self._state = "serving"
             await self._server.set_serving(serving=True)
+            self._watch(url, revive, started)
             self._running = started.pop_all()
 
     async def stop(self) -> None:
@@ -147,19 +151,33 @@ class Application:
         await self._server.stop(self._settings.drain_seconds)
         await self._running.aclose()
 
-    async def _start_postgres(self, started: AsyncExitStack) -> str:
-        postgres = EmbeddedPostgres(self._settings.data_dir)
-        _log.info("starting the embedded Postgres", data_dir=str(postgres.data_dir))
-        # A thread cannot be cancelled: whoever gives up waiting for it must stop what it has started all the same.
-        starting = asyncio.create_task(asyncio.to_thread(postgres.start))
+    async def _database_to_use(self, started: AsyncExitStack) -> tuple[str, Callable[[], bool] | None]:
+        """The URL of Postgres, and what starts it again where that is our business."""
+        if self._database_url is not None:
+            return self._database_url, None
+        postgres = EmbeddedPostgres(self._settings.data_dir, connections=self._settings.database_connections)
+        return await started.enter_async_context(running(postgres)), postgres.restart_if_dead
 
-        async def stop() -> None:
-            await asyncio.wait([starting])
-            if starting.exception() is None:
-                await asyncio.to_thread(postgres.stop)
+    def _watch(self, url: str, revive: Callable[[], bool] | None, started: AsyncExitStack) -> None:
+        watch = DatabaseWatch(
+            url,
+            on_change=self._on_database,
+            in_outage=self._in_outage,
+            revive=revive,
+            hint=self._database.missed,
+        )
+        watch.start()
+        started.push_async_callback(watch.stop)
 
-        started.push_async_callback(stop)
-        return await asyncio.shield(starting)
+    async def _on_database(self, answers: bool) -> None:
+        if self._state == "serving":
+            await self._server.set_serving(serving=answers)
+        if answers:
+            self._backlog.wake()
+
+    def _in_outage(self, seconds: float) -> None:
+        if seconds > _SILENCE_SECONDS:
+            self._database.abandon_connections()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -55,3 +55,8 @@ class Settings(BaseSettings):
     reflection: bool = Field(True, description="Whether to answer gRPC reflection, so that tools find the contract.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines.")
+
+    @property
+    def database_connections(self) -> int:
+        """How many connections to Postgres there may be at once: pools, one each that watches, and some for people."""
+        return self.database_pool_size + 1 + 10

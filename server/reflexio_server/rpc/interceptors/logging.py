@@ -14,6 +14,9 @@ _log = structlog.get_logger("reflexio.rpc")
 
 _LONGEST_ID = 128
 
+_QUIET = {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
+"""Of interest only when looking closely: what went well, and what ends each call in an outage or under load."""
+
 call_id: ContextVar[str] = ContextVar("call_id")
 """The `x-request-id` of the call in progress: the caller's, or one made here."""
 
@@ -22,7 +25,7 @@ class Logging(CallInterceptor):
     """Logs how each call ended and how long it took."""
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
-        """Name the call, and log its end. Calls that went well are of interest only when looking closely."""
+        """Name the call, and log its end."""
         started = time.perf_counter()
         call_id.set(_id_given(context) or uuid4().hex)
         structlog.contextvars.bind_contextvars(request_id=call_id.get())
@@ -34,7 +37,7 @@ class Logging(CallInterceptor):
             outcome = context.code()
             raise
         finally:
-            log = _log.debug if outcome is grpc.StatusCode.OK else _log.info
+            log = _log.debug if outcome in _QUIET else _log.info
             log("call", method=method, status=outcome.name, ms=round((time.perf_counter() - started) * 1000, 1))
         return response
 

@@ -1,0 +1,100 @@
+"""Notices when Postgres goes away and when it is back."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from reflexio_server.store.probe import Probe
+
+_log = structlog.get_logger("reflexio.database")
+
+_SECONDS_BETWEEN = 1.0
+_SECONDS_BETWEEN_IN_OUTAGE = 0.3
+"""How often to ask."""
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+"""Seconds between attempts to revive it."""
+
+_MOST_OF_AN_ERROR = 2000
+
+
+class DatabaseWatch:
+    """Asks Postgres every second whether it answers. To be used from one event loop."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_change: Callable[[bool], Awaitable[None]],
+        in_outage: Callable[[float], None] | None = None,
+        revive: Callable[[], bool] | None = None,
+        hint: asyncio.Event | None = None,
+    ) -> None:
+        """Say whom to watch and whom to tell.
+
+        Args:
+            url: A SQLAlchemy URL of the asyncpg driver.
+            on_change: Told False when an outage begins and True when it is over.
+            in_outage: Told again and again for how many seconds an outage has lasted.
+            revive: Starts Postgres where it died, and returns whether it had; it blocks, and is called in a thread.
+                What it raises is logged, and it is called again after a pause that grows.
+            hint: Set by whoever has met an outage, so that it is looked into at once.
+        """
+        self._probe = Probe(url)
+        self._on_change = on_change
+        self._in_outage = in_outage
+        self._revive = revive
+        self._hint = hint or asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End. A revival under way goes on in its thread."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._probe.close()
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SECONDS_BETWEEN):
+                    await self._hint.wait()
+            self._hint.clear()
+            if (failure := await self._probe.failure()) is not None:
+                began = time.monotonic()
+                _log.warning("the database does not answer", cause=repr(failure)[:_MOST_OF_AN_ERROR])
+                await self._on_change(False)
+                await self._until_it_answers(began)
+                _log.warning("the database answers again", seconds=round(time.monotonic() - began, 1))
+                await self._on_change(True)
+            # Hints come as fast as calls fail.
+            await asyncio.sleep(_SECONDS_BETWEEN_IN_OUTAGE)
+
+    async def _until_it_answers(self, began: float) -> None:
+        pause, next_revival = _FIRST_PAUSE, began
+        while True:
+            if self._revive is not None and time.monotonic() >= next_revival:
+                await self._attempt_revival(self._revive)
+                next_revival = time.monotonic() + pause
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            if await self._probe.failure() is None:
+                return
+            if self._in_outage is not None:
+                self._in_outage(time.monotonic() - began)
+            await asyncio.sleep(_SECONDS_BETWEEN_IN_OUTAGE)
+
+    async def _attempt_revival(self, revive: Callable[[], bool]) -> None:
+        try:
+            if await asyncio.to_thread(revive):
+                _log.warning("started the embedded Postgres again, which had died")
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the server stays and tries again.
+            _log.warning("cannot start the embedded Postgres again", reason=str(error)[:_MOST_OF_AN_ERROR])
