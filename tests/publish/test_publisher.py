@@ -55,6 +55,21 @@ async def until_embedded(replica: Replica, org_id: OrgId, user_id: UserId) -> No
             await asyncio.sleep(0.01)
 
 
+async def test_a_publish_that_fails_after_its_caller_hung_up_is_logged(
+    replica: Replica, org_id: OrgId, user_id: UserId, caplog: pytest.LogCaptureFixture
+):
+    publishing = asyncio.create_task(replica.publish(org_id, user_id, "not storable: \0"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    publishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing
+    async with asyncio.timeout(10):
+        while "whose caller hung up" not in caplog.text:  # noqa: ASYNC110 -- nothing tells.
+            await asyncio.sleep(0.01)
+    assert "not storable" not in caplog.text
+
+
 async def test_without_waiting_the_answer_comes_before_the_model(
     replica: Replica, model_waits, org_id: OrgId, user_id: UserId
 ):

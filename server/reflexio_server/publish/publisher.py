@@ -4,10 +4,14 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
+import structlog
+
 from reflexio_server.domain.ids import OrgId, new_request_id
 from reflexio_server.domain.request import Publication, Publish
 from reflexio_server.embed.backlog import LEASE_SECONDS, Backlog
 from reflexio_server.store.publications import PublicationStore
+
+_log = structlog.get_logger("reflexio.publish")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,14 @@ class Publisher:
             IdempotencyKeyReused: The key was used for other content.
             DatabaseUnavailable: Whether it was stored is not known; repeating it under its key is safe.
         """
-        # A caller that hangs up must not leave the work half done: committed, but not handed over.
-        publish = await asyncio.shield(self._store(org_id, publication))
+        storing = asyncio.create_task(self._store(org_id, publication))
+        try:
+            # A caller that hangs up must not leave the work half done: committed, but not handed over.
+            await asyncio.wait([storing])
+        except asyncio.CancelledError:
+            storing.add_done_callback(_log_failure)
+            raise
+        publish = storing.result()
         if wait:
             await self.backlog.wait_for(org_id, publish.interaction_ids)
         return publish
@@ -53,3 +63,9 @@ class Publisher:
         elif not has_room:
             self.backlog.wake()
         return publish
+
+
+def _log_failure(storing: asyncio.Task[Publish]) -> None:
+    """Note what nobody else is told: the caller is gone."""
+    if not storing.cancelled() and (error := storing.exception()) is not None:
+        _log.warning("could not store a publish whose caller hung up", error=type(error).__name__)
