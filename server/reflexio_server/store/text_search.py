@@ -14,19 +14,22 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Float, Integer, Select, SmallInteger, Text, bindparam, cast, column, func, literal, select
+from sqlalchemy import Float, Integer, Select, SmallInteger, Text, bindparam, cast, column, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
 from reflexio_server.domain.interaction import InteractionFilter, Position
 from reflexio_server.store.conditions import conditions_on, parameters_of
+from reflexio_server.store.database import Database
 from reflexio_server.store.tables import interactions
 
 _BLANKS = str.maketrans(dict.fromkeys(string.punctuation, " "))
 
 _MOST_BYTES = 400_000
 """A `tsvector` holds 1 MiB; a hundred thousand words of three letters, all different, need 800 KB of it."""
+
+_CONFIGS = text("select cfgname from pg_ts_config where pg_ts_config_is_visible(oid) order by cfgname")
 
 _MOST_WORDS = 64
 """Of a longer query the first so many distinct words count."""
@@ -42,6 +45,24 @@ def plain_words(text: str) -> str:
     if len(text) > _MOST_BYTES // 4:
         text = text.encode()[:_MOST_BYTES].decode(errors="ignore")
     return text.translate(_BLANKS)
+
+
+class UnknownTextSearchConfig(ValueError):
+    """The database has no text search configuration of this name; the message lists those that it has."""
+
+
+async def require_config(database: Database, name: str) -> None:
+    """Make sure that there is a text search configuration `name`.
+
+    Raises:
+        UnknownTextSearchConfig: There is none.
+        DatabaseUnavailable: Postgres cannot be reached.
+    """
+    async with database.autocommit() as connection:
+        names = list(await connection.scalars(_CONFIGS))
+    if name not in names:
+        message = f"the database has no text search configuration {name!r}; it has {', '.join(names)}"
+        raise UnknownTextSearchConfig(message)
 
 
 @dataclass(frozen=True, slots=True)
