@@ -96,7 +96,7 @@ class RunningServer:
 def running_server(database_url: str, **settings: Any) -> Iterator[RunningServer]:
     """A server on a free port with a deterministic embedder."""
     embedder = settings.pop("embedder", None) or FakeEmbedder()
-    chosen = Settings(port=0, database_url=database_url, **settings)
+    chosen = Settings(**{"port": 0, "database_url": database_url, "lame_duck_seconds": 0, **settings})
     server = RunningServer(chosen, embedder)
     try:
         yield server

@@ -35,6 +35,7 @@ from reflexio_server.store.location import driver_url, location_of
 from reflexio_server.store.migrate import migrate
 from reflexio_server.store.publications import PublicationStore
 from reflexio_server.store.running_postgres import running
+from reflexio_server.store.text_search import require_config
 from reflexio_server.validate.images import ImageRules
 
 _MIB = 1024 * 1024
@@ -113,6 +114,7 @@ class Application:
             DataFolderInUse: Another server uses the folder of the embedded Postgres.
             EmbeddedPostgresFailed: The embedded Postgres does not start.
             DatabaseUnavailable: The Postgres of the settings cannot be reached.
+            UnknownTextSearchConfig: Postgres does not have the one of the settings.
             ModelUnavailable: The embedding model cannot be loaded.
         """
         async with AsyncExitStack() as started:
@@ -127,6 +129,7 @@ class Application:
                 started.push_async_callback(self._database.close)
                 started.callback(self._index.close)
                 await migrate(self._database)
+                await require_config(self._database, self._settings.text_search_config)
                 await model
             finally:
                 model.cancel()
@@ -145,10 +148,10 @@ class Application:
             self._running = started.pop_all()
 
     async def stop(self) -> None:
-        """Take no more calls, let those in flight end, and stop everything in reverse order."""
+        """Refuse new calls, let those in flight end, and stop everything in reverse order."""
         self._state = "stopping"
         await self._server.set_serving(serving=False)
-        await self._server.stop(self._settings.drain_seconds)
+        await self._server.stop(self._settings.drain_seconds, self._settings.lame_duck_seconds)
         await self._running.aclose()
 
     async def _database_to_use(self, started: AsyncExitStack) -> tuple[str, Callable[[], bool] | None]:

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     max_image_megapixels: int = Field(
         50, ge=1, description="Size of the largest image when unpacked, in million pixels."
     )
+    lame_duck_seconds: float = Field(
+        0.5,
+        ge=0,
+        description="How long a server that stops refuses calls before its port closes, so that balancers notice; "
+        "no time at all when nobody called lately.",
+    )
     drain_seconds: float = Field(
         10.0, ge=0, description="How long calls in flight may take to end when the server stops."
     )

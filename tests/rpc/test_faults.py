@@ -51,7 +51,7 @@ async def without_postgres(tmp_path: Path) -> AsyncIterator[tuple[Caller, Baseli
     """Calls a server whose Postgres is gone, and what was there before."""
     postgres = EmbeddedPostgres(tmp_path)
     url = await asyncio.to_thread(postgres.start)
-    app = Application(Settings(port=0, database_url=url), FakeEmbedder())
+    app = Application(Settings(port=0, database_url=url, lame_duck_seconds=0), FakeEmbedder())
     await app.start()
     call = Caller(f"127.0.0.1:{app.port}")
     there = await publish_baseline(call, "user")

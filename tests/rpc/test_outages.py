@@ -16,12 +16,18 @@ from reflexio_server.app import Application
 from reflexio_server.settings import Settings
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 
-from tests.embed.eventually import eventually
 from tests.fakes.embedder import FakeEmbedder
 from tests.rpc.baseline import GOOD, Baseline, publish_baseline
 from tests.rpc.wire import METHODS, Caller, refused
 
 SERVICES = ["", *sorted({method.containing_service.full_name for method in METHODS.values()})]
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return as soon as `condition` holds. A Postgres that recovers on a busy disk takes its time."""
+    async with asyncio.timeout(60):
+        while not await condition():  # noqa: ASYNC110 -- nothing tells.
+            await asyncio.sleep(0.02)
 
 
 def processes_of(data_dir: Path) -> list[psutil.Process]:
@@ -87,14 +93,14 @@ async def postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
 async def stand(postgres: EmbeddedPostgres) -> AsyncIterator[Stand]:
     """A server on that Postgres."""
     url = f"postgresql://postgres@/postgres?host={postgres.data_dir}/postgres"
-    async for made in stand_of(Settings(port=0, database_url=url), postgres.data_dir):
+    async for made in stand_of(Settings(port=0, database_url=url, lame_duck_seconds=0), postgres.data_dir):
         yield made
 
 
 @pytest.fixture
 async def embedded(tmp_path: Path) -> AsyncIterator[Stand]:
     """A server with a Postgres of its own."""
-    async for made in stand_of(Settings(port=0, data_dir=tmp_path), tmp_path):
+    async for made in stand_of(Settings(port=0, data_dir=tmp_path, lame_duck_seconds=0), tmp_path):
         yield made
 
 
@@ -170,7 +176,7 @@ async def test_a_server_whose_postgres_cannot_be_started_again_stays_and_says_wh
 
 
 async def test_a_server_stops_well_whose_postgres_is_gone(tmp_path: Path):
-    async with Application(Settings(port=0, data_dir=tmp_path), FakeEmbedder()):
+    async with Application(Settings(port=0, data_dir=tmp_path, lame_duck_seconds=0), FakeEmbedder()):
         gone = processes_of(tmp_path)
         for process in gone:
             process.suspend()

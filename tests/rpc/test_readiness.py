@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from reflexio_server.app import Application
 from reflexio_server.settings import Settings
 
+from tests.fakes.embedder import FakeEmbedder
 from tests.rpc.baseline import GOOD, Baseline
 from tests.rpc.embedders import HeldEmbedder
 from tests.rpc.wire import METHODS, Caller, refused
@@ -113,3 +114,22 @@ async def test_calls_in_flight_end_while_the_server_stops_and_new_ones_are_refus
     await stopping
     for one in (caller, late):
         await one.channel.close()
+
+
+async def test_a_server_that_stops_refuses_calls_with_a_reason_before_its_port_closes(postgres: Postgres):
+    app = Application(Settings(port=0, database_url=postgres.new_database(), lame_duck_seconds=2), FakeEmbedder())
+    await app.start()
+    caller, newcomer = Caller(f"127.0.0.1:{app.port}"), Caller(f"127.0.0.1:{app.port}")
+    await caller("WhoAmI", GOOD["WhoAmI"](NOBODY))
+    stopping = asyncio.create_task(app.stop())
+    await asyncio.sleep(0)
+    for who in (caller, newcomer):
+        refusal = await refused(who("WhoAmI", GOOD["WhoAmI"](NOBODY), timeout=5))
+        assert (refusal.code, refusal.reason) == (StatusCode.UNAVAILABLE, "NOT_READY")
+        assert refusal.metadata == {"state": "stopping"}
+    stub = health_pb2_grpc.HealthStub(newcomer.channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest())
+    assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+    await stopping
+    for who in (caller, newcomer):
+        await who.channel.close()

@@ -1,5 +1,6 @@
 """The gRPC server: what it listens on, what a call passes through, and how it comes to an end."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import grpc
@@ -44,6 +45,10 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
+_LATELY_SECONDS = 30.0
+"""Health is asked for every ten seconds, as a rule."""
+
+
 class CannotListen(Exception):
     """The address is taken or is not this machine's."""
 
@@ -62,11 +67,12 @@ class Server:
         state: Callable[[], str],
         with_reflection: bool,
     ) -> None:
+        self._readiness = Readiness(state)
         self._server = grpc.aio.server(
             interceptors=[
                 Logging(),  # Outermost: sees how every call ended.
                 Errors(),  # Outside all that refuses, so that each refusal has a reason.
-                Readiness(state),
+                self._readiness,
                 Access(),
                 Validation(Contract()),  # Last: nothing of a request is looked at before the caller is known.
             ],
@@ -103,8 +109,16 @@ class Server:
         for service in ("", *SERVICES):
             await self._health.set(service, _SERVING if serving else _NOT_SERVING)
 
-    async def stop(self, grace: float) -> None:
-        """Take no more calls and let those in flight end, for `grace` seconds at most."""
+    async def stop(self, grace: float, lame_duck: float = 0.0) -> None:
+        """Close the port and let calls in flight end.
+
+        Args:
+            grace: For how many seconds at most.
+            lame_duck: Seconds before that in which whoever calls is refused with a reason, by the state. A call that
+                meets a closing port is cancelled without one. Where nobody called lately, nobody would notice.
+        """
+        if self._readiness.seconds_since_call() < _LATELY_SECONDS:
+            await asyncio.sleep(lame_duck)
         await self._server.stop(grace)
 
 

@@ -1,10 +1,13 @@
 """Calls are refused until everything is there: an empty answer given early would be a wrong one."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import grpc
+
 from reflexio_server.domain.errors import NotReady
-from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
 
 
 class Readiness(CallInterceptor):
@@ -14,6 +17,20 @@ class Readiness(CallInterceptor):
         """`state` says what the server is doing: "starting", "serving" or "stopping"."""
         super().__init__()
         self._state = state
+        self._last_call = float("-inf")
+
+    def seconds_since_call(self) -> float:
+        """How long ago anybody called, health checks included; infinite where nobody has."""
+        return time.monotonic() - self._last_call
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Note that somebody calls."""
+        self._last_call = time.monotonic()
+        return await super().intercept_service(continuation, handler_call_details)
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Refuse what comes too early or too late."""
