@@ -31,7 +31,7 @@ from reflexio_server.store.database_watch import DatabaseWatch
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 from reflexio_server.store.importing import ImportStore
 from reflexio_server.store.interaction_ids import InteractionIds
-from reflexio_server.store.location import driver_url, location_of
+from reflexio_server.store.location import StorageLocation, driver_url, location_of
 from reflexio_server.store.migrate import migrate
 from reflexio_server.store.publications import PublicationStore
 from reflexio_server.store.running_postgres import running
@@ -47,12 +47,15 @@ _SILENCE_SECONDS = 4.0
 class Application:
     """A whole server. `async with Application(settings)` runs it for the length of the block."""
 
-    def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self, settings: Settings, embedder: Embedder | None = None, *, worker_of: StorageLocation | None = None
+    ) -> None:
         """Build everything without touching anything outside, in the event loop that will run it.
 
         Args:
             settings: What the operator chose.
             embedder: Another embedding model than the settings name.
+            worker_of: For one of several servers that share the port: how to speak of their common storage.
 
         Raises:
             InvalidDatabaseUrl: The settings' URL names no Postgres.
@@ -62,7 +65,9 @@ class Application:
         self._running = AsyncExitStack()
         url = settings.database_url.get_secret_value() if settings.database_url is not None else None
         self._database_url = driver_url(url) if url is not None else None
-        location = location_of(url, settings.data_dir)
+        self._shares_port = worker_of is not None
+        self.location = location = worker_of or location_of(url, settings.data_dir)
+        """Where the data is."""
 
         database = Database(
             pool_size=settings.database_pool_size, statement_cache_size=settings.database_statement_cache_size
@@ -102,6 +107,7 @@ class Application:
             max_message_bytes=settings.max_message_mb * _MIB,
             state=lambda: self._state,
             with_reflection=settings.reflection,
+            shares_port=self._shares_port,
         )
         self.port = 0
         """The port that it listens on, once it does."""
@@ -118,8 +124,8 @@ class Application:
             ModelUnavailable: The embedding model cannot be loaded.
         """
         async with AsyncExitStack() as started:
-            self.port = await self._server.start(self._settings.host, self._settings.port)
-            started.push_async_callback(self._server.stop, 0)
+            if not self._shares_port:
+                await self._listen(started)
             # Side by side: the model takes seconds to load, Postgres one to start.
             model = asyncio.create_task(self._embedding.start())
             started.push_async_callback(self._embedding.stop)
@@ -142,6 +148,9 @@ class Application:
             # What was loaded stays: the garbage collector need not look through it again and again.
             gc.collect()
             gc.freeze()
+            if self._shares_port:
+                # Not before: callers would be sent here who are answered elsewhere.
+                await self._listen(started)
             self._state = "serving"
             await self._server.set_serving(serving=True)
             self._watch(url, revive, started)
@@ -153,6 +162,10 @@ class Application:
         await self._server.set_serving(serving=False)
         await self._server.stop(self._settings.drain_seconds, self._settings.lame_duck_seconds)
         await self._running.aclose()
+
+    async def _listen(self, started: AsyncExitStack) -> None:
+        self.port = await self._server.start(self._settings.host, self._settings.port)
+        started.push_async_callback(self._server.stop, 0)
 
     async def _database_to_use(self, started: AsyncExitStack) -> tuple[str, Callable[[], bool] | None]:
         """The URL of Postgres, and what starts it again where that is our business."""

@@ -15,6 +15,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Server processes that share the port, each with a model, an index and connections of its own.",
+    )
     data_dir: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("reflexio"),
         description="Folder of the embedded Postgres; not used with a database URL.",
@@ -65,4 +71,4 @@ class Settings(BaseSettings):
     @property
     def database_connections(self) -> int:
         """How many connections to Postgres there may be at once: pools, one each that watches, and some for people."""
-        return self.database_pool_size + 1 + 10
+        return self.workers * (self.database_pool_size + 1) + 10

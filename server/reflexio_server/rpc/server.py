@@ -24,6 +24,7 @@ from reflexio_server.rpc.interceptors.errors import Errors
 from reflexio_server.rpc.interceptors.logging import Logging
 from reflexio_server.rpc.interceptors.readiness import Readiness
 from reflexio_server.rpc.interceptors.validation import Validation
+from reflexio_server.rpc.listening import CannotListen, address_of
 from reflexio_server.rpc.request_service import RequestService
 from reflexio_server.rpc.server_service import ServerService
 from reflexio_server.validate.contract import Contract
@@ -49,10 +50,6 @@ _LATELY_SECONDS = 30.0
 """Health is asked for every ten seconds, as a rule."""
 
 
-class CannotListen(Exception):
-    """The address is taken or is not this machine's."""
-
-
 class Server:
     """Listens from `start` on, and lets calls through while `state` says "serving"."""
 
@@ -66,6 +63,7 @@ class Server:
         max_message_bytes: int,
         state: Callable[[], str],
         with_reflection: bool,
+        shares_port: bool,
     ) -> None:
         self._readiness = Readiness(state)
         self._server = grpc.aio.server(
@@ -76,7 +74,7 @@ class Server:
                 Access(),
                 Validation(Contract()),  # Last: nothing of a request is looked at before the caller is known.
             ],
-            options=_options(max_message_bytes),
+            options=_options(max_message_bytes, shares_port),
         )
         interaction_service_pb2_grpc.add_InteractionServiceServicer_to_server(interactions, self._server)
         request_service_pb2_grpc.add_RequestServiceServicer_to_server(requests, self._server)
@@ -94,12 +92,10 @@ class Server:
         Raises:
             CannotListen: The address is taken or is not this machine's.
         """
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound = self._server.add_insecure_port(address)
+            bound = self._server.add_insecure_port(address_of(host, port))
         except RuntimeError as error:
-            message = f"cannot listen on {address}: the address is in use or is not one of this machine's"
-            raise CannotListen(message) from error
+            raise CannotListen(host, port) from error
         await self.set_serving(serving=False)
         await self._server.start()
         return bound
@@ -122,12 +118,12 @@ class Server:
         await self._server.stop(grace)
 
 
-def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
+def _options(max_message_bytes: int, shares_port: bool) -> Sequence[tuple[str, int]]:
     return (
         ("grpc.max_receive_message_length", max_message_bytes + _IMPORT_BYTES),
         ("grpc.max_send_message_length", -1),
-        # Otherwise a second server on the same port starts without an error and takes half of the calls.
-        ("grpc.so_reuseport", 0),
+        # Where it is on, a second server on the same port starts without an error and takes half of the calls.
+        ("grpc.so_reuseport", int(shares_port)),
         # Clients may ask every ten seconds whether the connection is alive, also between calls.
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

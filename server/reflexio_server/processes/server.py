@@ -1,0 +1,81 @@
+"""One server in this process, from its start to the signal that ends it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from reflexio_server.app import Application
+from reflexio_server.domain.errors import PASSING_FAULTS
+from reflexio_server.embed.embedder import ModelUnavailable
+from reflexio_server.processes.cannot_start import CannotStart
+from reflexio_server.rpc.listening import CannotListen
+from reflexio_server.settings import Settings
+from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgresFailed
+from reflexio_server.store.location import InvalidDatabaseUrl, StorageLocation
+from reflexio_server.store.text_search import UnknownTextSearchConfig
+
+
+async def serve(
+    settings: Settings,
+    announce: Callable[[int], None],
+    *,
+    worker_of: StorageLocation | None = None,
+    supervisor: int | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    A signal that comes while the server is starting takes effect once it has started: whatever is half started then,
+    a Postgres among it, would be left behind. A second signal gives up waiting for that.
+
+    Args:
+        settings: What the operator chose.
+        announce: Told the port once calls are answered.
+        worker_of: For one of several workers on one port: how to speak of their common storage.
+        supervisor: A file descriptor that is at its end when the supervisor is gone, which counts as a signal.
+
+    Raises:
+        CannotStart: It says why.
+    """
+    try:
+        application = Application(settings, worker_of=worker_of)
+    except InvalidDatabaseUrl as error:
+        raise CannotStart(str(error), "database_url") from None
+    starting = asyncio.create_task(application.start())
+    signalled = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if signalled.is_set():
+            starting.cancel()
+        signalled.set()
+
+    def on_supervisor(descriptor: int) -> None:
+        if not os.read(descriptor, 1):
+            loop.remove_reader(descriptor)
+            on_signal()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    if supervisor is not None:
+        loop.add_reader(supervisor, on_supervisor, supervisor)
+    await _started(starting, application.location)
+    if not signalled.is_set():
+        announce(application.port)
+    await signalled.wait()
+    await application.stop()
+
+
+async def _started(starting: asyncio.Task[None], location: StorageLocation) -> None:
+    """Wait for the start, and explain where it fails."""
+    try:
+        await starting
+    except asyncio.CancelledError:
+        raise CannotStart("interrupted while starting") from None
+    except PASSING_FAULTS as error:
+        place = location.storage_label
+        raise CannotStart(f"cannot reach the database {place}: {error.__cause__ or error}") from None
+    except UnknownTextSearchConfig as error:
+        raise CannotStart(str(error), "text_search_config") from None
+    except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, ModelUnavailable, OSError) as error:
+        raise CannotStart(str(error)) from None

@@ -1,0 +1,54 @@
+"""One port for several processes, among which the kernel spreads connections."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from reflexio_server.processes.cannot_start import CannotStart
+from reflexio_server.rpc.listening import CannotListen
+
+
+@contextmanager
+def reserved(host: str, port: int) -> Iterator[int]:
+    """Keep a port for our workers for the length of the block, which is given its number.
+
+    It is bound and does not listen: the kernel gives it no connections, and to nobody else the port.
+
+    Args:
+        host: A name or an address; a name may have several.
+        port: 0 for any that is free.
+
+    Raises:
+        CannotListen: The address is taken or is not this machine's.
+        CannotStart: Processes cannot share ports on this system.
+    """
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise CannotStart("several workers need SO_REUSEPORT, which this system does not have", "workers")
+    with ExitStack() as bound:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, _, _, _, address in found:
+                where = (address[0], port, *address[2:])
+                if port:
+                    _refuse_to_join_others(family, where)
+                ours = bound.enter_context(socket.socket(family))
+                for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+                    ours.setsockopt(socket.SOL_SOCKET, option, 1)
+                ours.bind(where)
+                port = ours.getsockname()[1]
+        except OSError as error:
+            raise CannotListen(host, port) from error
+        yield port
+
+
+def _refuse_to_join_others(family: int, address: tuple[object, ...]) -> None:
+    """Listen for a moment as somebody who does not share: another server's workers would share with us.
+
+    Raises:
+        OSError: Somebody listens there.
+    """
+    with socket.socket(family) as alone:
+        # Else connections of a server that stopped a minute ago would be in the way.
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        alone.bind(address)
+        alone.listen()
