@@ -40,7 +40,7 @@ from reflexio_server.validate.images import ImageRules
 
 _MIB = 1024 * 1024
 
-_SILENCE_SECONDS = 4.0
+_SILENCE_SECONDS = 2.0
 """How long Postgres may leave everybody without an answer before the calls that wait for one are told so."""
 
 

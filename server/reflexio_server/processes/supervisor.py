@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -44,16 +44,16 @@ async def supervise(settings: Settings, announce: Callable[[int], None]) -> None
     Raises:
         CannotStart: One of them does not start, or what they share does not.
     """
+    supervisor = Supervisor(seconds_to_end=settings.lame_duck_seconds + settings.drain_seconds + _SECONDS_TO_END)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
     try:
+        location = location_of(_secret(settings.database_url), settings.data_dir)
         with reserved(settings.host, settings.port) as port:
             async with _database(settings) as url:
-                location = location_of(_secret(settings.database_url), settings.data_dir)
                 own = settings.model_copy(update={"port": port, "database_url": SecretStr(url)})
-                supervisor = Supervisor(
-                    [orders(own, location, number) for number in range(1, settings.workers + 1)],
-                    seconds_to_end=settings.lame_duck_seconds + settings.drain_seconds + _SECONDS_TO_END,
-                )
-                await supervisor.run(lambda: announce(port))
+                workers = [orders(own, location, number) for number in range(1, settings.workers + 1)]
+                await supervisor.run(workers, lambda: announce(port))
     except InvalidDatabaseUrl as error:
         raise CannotStart(str(error), "database_url") from None
     except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, OSError) as error:
@@ -63,31 +63,29 @@ async def supervise(settings: Settings, announce: Callable[[int], None]) -> None
 class Supervisor:
     """Starts workers, replaces those that end, and stops them."""
 
-    def __init__(self, workers_orders: list[bytes], *, seconds_to_end: float) -> None:
-        """Say what the workers are to do.
+    def __init__(self, *, seconds_to_end: float) -> None:
+        """Start nothing yet.
 
         Args:
-            workers_orders: For each worker what `worker.orders` gives.
             seconds_to_end: How long a worker may take to stop before it is killed.
         """
-        self._orders = workers_orders
-        self._threads = max(1, _processors() // len(workers_orders))
         self._seconds_to_end = seconds_to_end
+        self._orders: Sequence[bytes] = ()
         self._workers: dict[int, WorkerProcess] = {}
         self._stopping = asyncio.Event()
 
-    async def run(self, announce: Callable[[], None]) -> None:
-        """Run them until SIGTERM or SIGINT.
+    async def run(self, workers: Sequence[bytes], announce: Callable[[], None]) -> None:
+        """Run workers until `stop` is called; it may have been already.
 
         Args:
+            workers: For each worker what `worker.orders` gives.
             announce: Called when all of them answer calls.
 
         Raises:
             CannotStart: One of them does not start.
             OSError: The system has no room for them.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
+        self._orders = workers
         keepers: list[asyncio.Task[None]] = []
         try:
             await self._start_all()
@@ -101,13 +99,16 @@ class Supervisor:
             await asyncio.gather(*keepers, return_exceptions=True)
             await asyncio.gather(*(worker.end(self._seconds_to_end) for worker in self._workers.values()))
 
-    def _on_signal(self) -> None:
+    def stop(self) -> None:
+        """Have all workers stop. They do what a signal makes a server do, at each call."""
         self._stopping.set()
         for worker in self._workers.values():
             worker.terminate()
 
     async def _start_all(self) -> None:
         for index in range(len(self._orders)):
+            if self._stopping.is_set():
+                return
             self._workers[index] = await self._spawn(index)
         starting = [asyncio.create_task(worker.started()) for worker in self._workers.values()]
         try:
@@ -121,7 +122,8 @@ class Supervisor:
             await asyncio.gather(*starting, return_exceptions=True)
 
     async def _spawn(self, index: int) -> WorkerProcess:
-        return await WorkerProcess.spawn(self._orders[index], self._threads)
+        threads = max(1, _processors() // len(self._orders))
+        return await WorkerProcess.spawn(self._orders[index], threads)
 
     async def _keep(self, index: int) -> None:
         """Replace a worker whenever it ends."""
