@@ -152,14 +152,14 @@ class Application:
                 # Not before: callers would be sent here who are answered elsewhere.
                 await self._listen(started)
             self._state = "serving"
-            await self._server.set_serving(serving=True)
+            self._server.set_serving(serving=True)
             self._watch(url, revive, started)
             self._running = started.pop_all()
 
     async def stop(self) -> None:
         """Refuse new calls, let those in flight end, and stop everything in reverse order."""
         self._state = "stopping"
-        await self._server.set_serving(serving=False)
+        self._server.set_serving(serving=False)
         await self._server.stop(self._settings.drain_seconds, self._settings.lame_duck_seconds)
         await self._running.aclose()
 
@@ -187,7 +187,7 @@ class Application:
 
     async def _on_database(self, answers: bool) -> None:
         if self._state == "serving":
-            await self._server.set_serving(serving=answers)
+            self._server.set_serving(serving=answers)
         if answers:
             self._backlog.wake()
 

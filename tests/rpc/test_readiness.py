@@ -83,6 +83,18 @@ async def test_health_tells_those_who_watch(starting: Starting):
     watch.cancel()
 
 
+async def test_a_watcher_that_leaves_takes_nothing_from_another(starting: Starting):
+    stub = health_pb2_grpc.HealthStub(starting.call.channel)
+    leaving, staying = (stub.Watch(health_pb2.HealthCheckRequest(service="")) for _ in range(2))
+    for watch in (staying, leaving):
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    leaving.cancel()
+    await stub.Check(health_pb2.HealthCheckRequest())
+    starting.embedder.may_load.set()
+    assert (await staying.read()).status == health_pb2.HealthCheckResponse.SERVING
+    staying.cancel()
+
+
 async def test_health_does_not_know_what_is_no_service(starting: Starting):
     stub = health_pb2_grpc.HealthStub(starting.call.channel)
     refusal = await refused(stub.Check(health_pb2.HealthCheckRequest(service="reflexio.v1.NoSuchService")))
@@ -130,6 +142,8 @@ async def test_a_server_that_stops_refuses_calls_with_a_reason_before_its_port_c
     stub = health_pb2_grpc.HealthStub(newcomer.channel)
     answer = await stub.Check(health_pb2.HealthCheckRequest())
     assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+    watched = [answer.status async for answer in stub.Watch(health_pb2.HealthCheckRequest())]
+    assert watched == [health_pb2.HealthCheckResponse.NOT_SERVING], "nobody's watching holds up the end"
     await stopping
     for who in (caller, newcomer):
         await who.channel.close()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from reflexio.v1 import (
     data_service_pb2,
@@ -18,6 +18,7 @@ from reflexio.v1 import (
 )
 
 from reflexio_server.rpc.data_service import DataService
+from reflexio_server.rpc.health import Health
 from reflexio_server.rpc.interaction_service import InteractionService
 from reflexio_server.rpc.interceptors.access import Access
 from reflexio_server.rpc.interceptors.errors import Errors
@@ -41,9 +42,6 @@ SERVICES = tuple(
 
 _IMPORT_BYTES = 128 * 1024
 """By how much a request that is imported may be larger than when it was published: its ids and times."""
-
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-_SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 _LATELY_SECONDS = 30.0
@@ -80,7 +78,7 @@ class Server:
         request_service_pb2_grpc.add_RequestServiceServicer_to_server(requests, self._server)
         data_service_pb2_grpc.add_DataServiceServicer_to_server(data, self._server)
         server_service_pb2_grpc.add_ServerServiceServicer_to_server(server, self._server)
-        self._health = health.aio.HealthServicer()
+        self._health = Health(SERVICES)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -96,14 +94,12 @@ class Server:
             bound = self._server.add_insecure_port(address_of(host, port))
         except RuntimeError as error:
             raise CannotListen(host, port) from error
-        await self.set_serving(serving=False)
         await self._server.start()
         return bound
 
-    async def set_serving(self, *, serving: bool) -> None:
+    def set_serving(self, *, serving: bool) -> None:
         """Tell health checks whether calls are answered."""
-        for service in ("", *SERVICES):
-            await self._health.set(service, _SERVING if serving else _NOT_SERVING)
+        self._health.set_serving(serving=serving)
 
     async def stop(self, grace: float, lame_duck: float = 0.0) -> None:
         """Close the port and let calls in flight end.
@@ -115,6 +111,7 @@ class Server:
         """
         if self._readiness.seconds_since_call() < _LATELY_SECONDS:
             await asyncio.sleep(lame_duck)
+        self._health.end()
         await self._server.stop(grace)
 
 
