@@ -25,7 +25,7 @@ def info(reason, domain="reflexio", **metadata):
     return ErrorInfo(reason=reason, domain=domain, metadata=metadata)
 
 
-async def error_of(wire, wire_client, code, text, *details):
+async def failure(wire, wire_client, code, text, *details):
     wire.answers["PublishInteractions"] = lambda _, context: refuse(context, code, text, *details)
     with pytest.raises(errors.ReflexioError) as caught:
         await wire_client.publish_interaction("u", INTERACTIONS)
@@ -47,7 +47,7 @@ async def test_a_refusal_is_told_whole(wire, wire_client):
         BadRequest.FieldViolation(field="interactions[0].image", description="is no picture"),
         BadRequest.FieldViolation(field="interactions[1].role", description="too long"),
     ]
-    error = await error_of(
+    error = await failure(
         wire, wire_client, Code.INVALID_ARGUMENT, "interactions[0].image: is no picture (and 1 more)",
         info("ERROR_REASON_INVALID_IMAGE", field="interactions[0].image", rule="image.format"),
         BadRequest(field_violations=violations),
@@ -69,13 +69,13 @@ async def test_a_refusal_is_told_whole(wire, wire_client):
 
 
 async def test_a_reason_that_is_not_known_becomes_the_class_of_its_status(wire, wire_client):
-    error = await error_of(wire, wire_client, Code.NOT_FOUND, "no such thing", info("ERROR_REASON_FROM_THE_FUTURE"))
+    error = await failure(wire, wire_client, Code.NOT_FOUND, "no such thing", info("ERROR_REASON_FROM_THE_FUTURE"))
 
     assert (type(error), error.reason, str(error)) == (errors.NotFoundError, "FROM_THE_FUTURE", "no such thing")
 
 
 async def test_somebody_elses_reason_is_not_taken_for_ours(wire, wire_client):
-    error = await error_of(
+    error = await failure(
         wire, wire_client, Code.PERMISSION_DENIED, "no", info("ERROR_REASON_INTERNAL", domain="proxy.example")
     )
 
@@ -83,20 +83,20 @@ async def test_somebody_elses_reason_is_not_taken_for_ours(wire, wire_client):
 
 
 async def test_an_error_without_details_goes_by_its_status(wire, wire_client):
-    error = await error_of(wire, wire_client, Code.UNAUTHENTICATED, "who are you?")
+    error = await failure(wire, wire_client, Code.UNAUTHENTICATED, "who are you?")
 
     assert (type(error), error.reason, str(error)) == (errors.UnauthenticatedError, "UNAUTHENTICATED", "who are you?")
 
 
 async def test_a_refusal_says_when_to_come_back(wire, wire_client):
     delay = RetryInfo(retry_delay=Duration(seconds=2, nanos=500_000_000))
-    error = await error_of(wire, wire_client, Code.RESOURCE_EXHAUSTED, "too much", delay)
+    error = await failure(wire, wire_client, Code.RESOURCE_EXHAUSTED, "too much", delay)
 
     assert (type(error), error.retry_after) == (errors.ResourceExhaustedError, 2.5)
 
 
 async def test_the_fault_of_a_server_has_the_id_under_which_its_log_knows_it(wire, wire_client):
-    error = await error_of(
+    error = await failure(
         wire, wire_client, Code.INTERNAL, "internal error", info("ERROR_REASON_INTERNAL", request_id="r9")
     )
 
@@ -109,7 +109,7 @@ async def test_a_method_that_is_not_there_is_told_with_the_endpoint(wire, wire_c
 
 
 async def test_a_message_that_is_too_large_says_what_to_do(wire, wire_client):
-    error = await error_of(wire, wire_client, Code.RESOURCE_EXHAUSTED, "Received message larger than max (9 vs. 4)")
+    error = await failure(wire, wire_client, Code.RESOURCE_EXHAUSTED, "Received message larger than max (9 vs. 4)")
 
     assert "REFLEXIO_MAX_MESSAGE_MB" in str(error)
 
@@ -118,7 +118,7 @@ async def test_many_violations_fit_into_an_error(wire, wire_client):
     violations = [
         BadRequest.FieldViolation(field=f"interactions[{n}].role", description="too long") for n in range(1000)
     ]
-    error = await error_of(
+    error = await failure(
         wire, wire_client, Code.INVALID_ARGUMENT, "bad", info("ERROR_REASON_INVALID_FIELD"),
         BadRequest(field_violations=violations),
     )  # fmt: skip

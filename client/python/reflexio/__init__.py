@@ -9,13 +9,23 @@ The shortest useful program, with a server started by `reflexio serve`:
     for found in client.search_interactions(user_id="user_123", query="hot drinks").interactions:
         print(found.role, found.content, found.score)
 
-`AsyncReflexioClient` has the same methods, awaited. Every error is a `ReflexioError`;
-`reflexio.errors` draws their tree.
+`AsyncReflexioClient` has the same methods, awaited. `BackgroundPublisher` takes interactions over in microseconds,
+keeps them on disk, and sends them when a server is there. Every error is a `ReflexioError`; `reflexio.errors` draws
+their tree.
 """
 
 from reflexio._async import AsyncReflexioClient
 from reflexio._sync import ReflexioClient
 from reflexio._version import __version__
+from reflexio.background import (
+    AsyncBackgroundPublisher,
+    BackgroundCounters,
+    BackgroundPublish,
+    BackgroundPublisher,
+    PublishExpiredError,
+    SpoolError,
+    SpoolFullError,
+)
 from reflexio.errors import (
     AlreadyExistsError,
     CallCancelledError,
@@ -71,7 +81,11 @@ from reflexio.models import (
 
 __all__ = [
     "AlreadyExistsError",
+    "AsyncBackgroundPublisher",
     "AsyncReflexioClient",
+    "BackgroundCounters",
+    "BackgroundPublish",
+    "BackgroundPublisher",
     "CallCancelledError",
     "ClientClosedError",
     "DatabaseUnavailableError",
@@ -101,6 +115,7 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "PermissionDeniedError",
+    "PublishExpiredError",
     "PublishUserInteractionResponse",
     "ReflexioClient",
     "ReflexioError",
@@ -114,6 +129,8 @@ __all__ = [
     "ServerUnreachableError",
     "SessionData",
     "StorageFullError",
+    "SpoolError",
+    "SpoolFullError",
     "ToolUse",
     "UnauthenticatedError",
     "UnavailableError",

@@ -1,0 +1,48 @@
+"""What the end of an attempt means for a publish."""
+
+from enum import Enum, auto
+
+from reflexio import errors
+
+_REFUSED = {"INVALID_ARGUMENT", "ALREADY_EXISTS", "NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE"}
+_FAULTS = {"INTERNAL", "UNKNOWN", "DATA_LOSS"}
+_SERVER_AWAY = {"UNAVAILABLE", "CANCELLED", "UNAUTHENTICATED", "UNIMPLEMENTED"}
+
+MOST_FAULTS = 12
+"""How often a fault of the server is tried again before the publish is held to be its cause: about two minutes."""
+
+
+class Verdict(Enum):
+    """What to do next."""
+
+    REFUSE = auto()
+    """It will never be stored: drop it, and go on with its session."""
+    WAIT = auto()
+    """Its session waits; others go on."""
+    WAIT_SLOWLY = auto()
+    """The same, where somebody has to repair something first."""
+    ASK_SERVER = auto()
+    """All wait until the server answers again."""
+
+
+def verdict(error: errors.ReflexioError, failures: int) -> Verdict:
+    """What to do with a publish that failed.
+
+    Args:
+        error: How the attempt ended.
+        failures: How often this publish has failed before.
+    """
+    if error.status in _SERVER_AWAY:
+        return Verdict.ASK_SERVER
+    if error.status == "PERMISSION_DENIED":
+        return Verdict.WAIT_SLOWLY
+    if error.status in _REFUSED or is_too_large(error):
+        return Verdict.REFUSE
+    if error.status in _FAULTS and failures >= MOST_FAULTS:
+        return Verdict.REFUSE
+    return Verdict.WAIT
+
+
+def is_too_large(error: errors.ReflexioError) -> bool:
+    """Whether the message is above the server's limit: gRPC's own refusal, which has no reason of ours."""
+    return error.status == error.reason == "RESOURCE_EXHAUSTED" and "larger than max" in str(error)
