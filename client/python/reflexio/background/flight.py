@@ -1,5 +1,6 @@
 """Calls under way."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,10 +52,13 @@ class Flight:
         self._under_way[attempt] = sent
         sent.add_done_callback(lambda _: self._ended(attempt, exchange, sent))
 
-    def cancel(self) -> None:
-        """End all calls: each is told to have been cancelled."""
+    def cancel(self, seconds: float = 0.0) -> None:
+        """End all calls: each is told to have been cancelled. Wait for that, but no longer than so many seconds."""
         for sent in list(self._under_way.values()):
             sent.cancel()
+        give_up = time.monotonic() + seconds
+        while self._under_way and time.monotonic() < give_up:
+            time.sleep(0.001)
 
     def close(self) -> None:
         """Close the connection."""

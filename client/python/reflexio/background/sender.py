@@ -23,6 +23,8 @@ from reflexio.background.verdict import Verdict, verdict
 _LOOK_EVERY_SECONDS = 0.2
 _CHECKPOINT_EVERY_SECONDS = 1.0
 _MOST_FOUND = 500
+_FORK_SECONDS = 0.5
+"""Usually it is a millisecond. If it is not enough the fork goes on, and gRPC may complain on standard error."""
 
 
 class Sender:
@@ -101,7 +103,7 @@ class Sender:
     def before_fork(self) -> None:
         """End all calls, and begin none: gRPC's own preparations need a moment without."""
         self._beginning.acquire()
-        self._flight.cancel()
+        self._flight.cancel(_FORK_SECONDS)
 
     def after_fork(self) -> None:
         """Go on, in the parent."""
