@@ -16,6 +16,15 @@ class Shell:
     def __init__(self, client: reflexio.ReflexioClient | reflexio.AsyncReflexioClient) -> None:
         self.client = client
 
+    async def send(self, call: Any) -> Any:
+        """Make a call that no method makes."""
+        sent = self.client._transport.send
+        return (
+            await sent(call)
+            if isinstance(self.client, reflexio.AsyncReflexioClient)
+            else await asyncio.to_thread(sent, call)
+        )
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.client, name)
         if isinstance(self.client, reflexio.AsyncReflexioClient):

@@ -1,9 +1,8 @@
 """Agents and servers are killed at random moments: everything that was taken is stored, once, in order.
 
-`REFLEXIO_CRASH_ROUNDS=50` makes a long run of it; the seed is printed.
+`make test-client` makes a long run of it; the seed is printed.
 """
 
-import os
 import random
 import signal
 import socket
@@ -13,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import reflexio
 
 from tests.client.background.programs import begin
+from tests.client.effort import LONG
 
-ROUNDS = int(os.environ.get("REFLEXIO_CRASH_ROUNDS", "3"))
+ROUNDS = 25 if LONG else 1
 SESSIONS = 3
 
 SERVE = """
