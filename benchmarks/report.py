@@ -57,7 +57,7 @@ class Row:
 def markdown(rows: Iterable[Row], seconds: float) -> str:
     """The table of a run that took so long, with what it was measured on."""
     lines = [
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s: {_machine()}.",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s: {machine()}.",
         "",
         _line(COLUMNS),
         _line(["---", *["---:"] * (len(COLUMNS) - 1)]),
@@ -73,7 +73,8 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What was measured on."""
     return f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}"
 
 

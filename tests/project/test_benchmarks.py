@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks import hand_over
 from benchmarks.report import COLUMNS
 from benchmarks.workload import CALLERS, QUICK
 
@@ -35,3 +36,19 @@ def test_a_quick_run_measures_every_kind_of_call(tmp_path):
 
 def _cells(line):
     return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_quick_run_measures_the_hand_over(tmp_path, server):
+    file = tmp_path / "table.md"
+    command = [sys.executable, "-m", "benchmarks.hand_over", "--quick", "--url", server.url, "--markdown", str(file)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert run.returncode == 0, run.stderr
+    header, _, *rows = [line for line in file.read_text("utf-8").splitlines() if line.startswith("|")]
+    assert _cells(header) == list(hand_over.COLUMNS)
+    assert [_cells(row)[0] for row in rows] == [
+        hand_over.THERE,
+        hand_over.AWAY,
+        hand_over.BARE,
+        hand_over.ACKNOWLEDGED,
+    ]
+    assert all(float(figure.replace(",", "")) > 0 for row in rows for figure in _cells(row)[1:])

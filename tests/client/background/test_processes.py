@@ -162,8 +162,9 @@ def test_spawned_children_share_the_spool(memory, tmp_path):
 
 
 async def test_of_two_publishers_one_sends_and_the_other_takes_over(memory, publisher, tmp_path):
-    first, second = publisher(), publisher()
+    first = publisher()
     await until(lambda: first._core._sender._lock._file is not None)
+    second = publisher()
     assert second.publish("u", said("by the second"))
     assert first.publish("u", said("by the first"))
     await until(lambda: len(published(memory)) == 2)

@@ -21,6 +21,7 @@ from reflexio.background.spool import Entry, Spool
 from reflexio.background.verdict import Verdict, verdict
 
 _LOOK_EVERY_SECONDS = 0.2
+_GATHER_SECONDS = 0.002
 _CHECKPOINT_EVERY_SECONDS = 1.0
 _MOST_FOUND = 500
 _FORK_SECONDS = 0.5
@@ -83,7 +84,7 @@ class Sender:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something was handed over."""
+        """Something was handed over. While the server is away, or another process sends, that changes nothing."""
         if self._asleep:
             self._asleep = False
             self._inbox.put(None)
@@ -125,6 +126,9 @@ class Sender:
     def _wait(self, seconds: float) -> None:
         with suppress(queue.Empty):
             ended = self._inbox.get(timeout=seconds) if seconds > 0 else self._inbox.get_nowait()
+            if ended is None:
+                # Let whoever has just handed something over get on, and gather what else comes.
+                time.sleep(_GATHER_SECONDS)
             while True:
                 if ended is not None:
                     self._judge(ended)
@@ -132,9 +136,9 @@ class Sender:
 
     def _step(self) -> float:
         """Do what there is to do now; returns the seconds after which there may be more."""
-        self._asleep = True
         if not self._is_the_sender():
             return _LOOK_EVERY_SECONDS
+        self._asleep = self._server_answers or not self._server_pause.failures
         if self._hurried:
             self._hurried = False
             self._server_pause.hurry()
