@@ -11,7 +11,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast generate check check-generated check-breaking release-contract format bench clean
+.PHONY: help serve test test-fast test-client generate check check-generated check-breaking release-contract format bench bench-hand-over clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ test: $(VENV)/.dev ## Install what is needed and run all tests (ARGS="-k publish
 
 test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start no processes
 	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/project $(ARGS)
+
+test-client: $(VENV)/.dev ## Run the client's tests in full: many kills, replacements and endings (minutes)
+	REFLEXIO_LONG_TESTS=1 $(BIN)/python -m pytest -s tests/client $(ARGS)
 
 generate: $(VENV)/.dev ## Make the Python stubs and the server's copy of the contract from proto/
 	rm -rf $(STUBS)
@@ -61,6 +64,9 @@ format: $(VENV)/.dev ## Put code and contract into their usual form
 
 bench: $(VENV)/.dev ## Measure publish and search against their floors (ARGS="--quick …")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-hand-over: $(VENV)/.dev ## Measure how long BackgroundPublisher holds an agent up (ARGS="--quick …")
+	$(BIN)/python -m benchmarks.hand_over $(ARGS)
 
 clean: ## Remove everything that was installed or made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,18 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import reflexio
 from reflexio_server.embed.sentence_transformer import PACKAGED_MODEL, SentenceTransformerEmbedder
 
-from tests.running import Postgres, running_server
+from tests.running import Postgres, RunningServer, running_server
 
 _ROOT = Path(__file__).parents[2]
 _README = (_ROOT / "README.md").read_text()
 
 
-def _block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", _README, re.DOTALL)
-    assert found is not None
-    return found.group(1)
+def _block(language: str, number: int = 0) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", _README, re.DOTALL)[number]
 
 
 def test_the_program_prints_what_the_readme_says(postgres: Postgres) -> None:
@@ -32,6 +31,20 @@ def test_the_program_prints_what_the_readme_says(postgres: Postgres) -> None:
             timeout=60,
         )
     assert ran.stdout == _block("text")
+
+
+def test_the_program_that_must_not_wait_publishes(server: RunningServer, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", _block("python", 1)],
+        env={**os.environ, "REFLEXIO_API_URL": server.url, "XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert (ran.stdout, ran.stderr) == ("True 1\n", "")
+    with reflexio.ReflexioClient(url_endpoint=server.url) as client:
+        assert client.get_interactions("ana", top_k=1).interactions[0].content == "Call me Annie."
 
 
 def test_its_make_targets_exist() -> None:

@@ -240,7 +240,7 @@ def test_an_attempt_is_on_disk_before_it_is_made(publisher, memory):
         ("RESOURCE_EXHAUSTED", 10**6, Verdict.WAIT),
         ("DEADLINE_EXCEEDED", 10**6, Verdict.WAIT),
         ("ABORTED", 10**6, Verdict.WAIT),
-        ("INTERNAL", 0, Verdict.WAIT),
+        ("INTERNAL", 1, Verdict.WAIT),
         ("INTERNAL", verdict.MOST_FAULTS, Verdict.REFUSE),
         ("UNKNOWN", verdict.MOST_FAULTS, Verdict.REFUSE),
         ("UNAVAILABLE", 10**6, Verdict.ASK_SERVER),

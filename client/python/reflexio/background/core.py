@@ -75,6 +75,7 @@ class Core:
         self.connection = connection
         self._options = options
         self._closed = False
+        self._exiting = False
         self._counting = Counting()
         self._reporter = Reporter(options.on_refused, self._counting)
         self._starting = threading.RLock()
@@ -149,14 +150,20 @@ class Core:
         """Refuse what is handed over from now on; what waits is still sent."""
         self._closed = True
 
-    def end(self, *, give: float = 0.0) -> None:
-        """Take nothing more, and end the thread. What waits stays on disk.
-
-        Args:
-            give: Seconds for what waits to be sent first, where this process sends and the server is not known to be
-                away.
-        """
+    def end(self) -> None:
+        """Take nothing more, and end the thread. What waits stays on disk."""
         self._closed = True
+        self._end(give=0.0)
+
+    def at_exit(self) -> None:
+        """Send for a moment more, where this process sends and the server is not known to be away, and end the thread.
+
+        What is handed over by whatever runs after this is still taken; the next process sends it.
+        """
+        self._exiting = True
+        self._end(give=_EXIT_SECONDS)
+
+    def _end(self, *, give: float) -> None:
         _alive.discard(self)
         sender = self._sender
         if sender is not None and sender.alive:
@@ -188,6 +195,8 @@ class Core:
         if self._sender is not None and not in_child:
             self._sender.after_fork()
         if in_child:
+            # What it has of gRPC's is dead here, and must not even be taken apart.
+            _left_behind.append(self._sender)
             self._sender = None
             self._counting = Counting()
             self._reporter = Reporter(self._options.on_refused, self._counting)
@@ -218,7 +227,7 @@ class Core:
 
     def _started(self) -> Sender | None:
         with self._starting:
-            if self._closed or (self._sender is not None and self._sender.alive):
+            if self._closed or self._exiting or (self._sender is not None and self._sender.alive):
                 return self._sender
             options = self._options
             sender = Sender(
@@ -241,6 +250,7 @@ class Core:
 _alive: "weakref.WeakSet[Core]" = weakref.WeakSet()
 _forks = threading.RLock()
 _held: list[Core] = []
+_left_behind: list[Sender | None] = []
 
 
 def _before_fork() -> None:
@@ -258,7 +268,7 @@ def _after_fork(*, in_child: bool) -> None:
 
 def _at_exit() -> None:
     for core in list(_alive):
-        core.end(give=_EXIT_SECONDS)
+        core.at_exit()
 
 
 atexit.register(_at_exit)

@@ -17,6 +17,8 @@ class Lane:
     done_until: int
     """Nothing of it is left in the spool up to this place."""
     pause: Pause = field(default_factory=Pause)
+    faults: int = 0
+    """How often the server failed, in a way that may be its publish's doing, on the one whose turn it is."""
 
 
 class Lanes:

@@ -18,7 +18,7 @@ from reflexio.background.publication import call_from
 from reflexio.background.reporter import Reporter
 from reflexio.background.sender_lock import SenderLock
 from reflexio.background.spool import Entry, Spool
-from reflexio.background.verdict import Verdict, verdict
+from reflexio.background.verdict import Verdict, is_fault, verdict
 
 _LOOK_EVERY_SECONDS = 0.2
 _GATHER_SECONDS = 0.002
@@ -112,16 +112,18 @@ class Sender:
 
     def _run(self) -> None:
         pause = 0.0
-        while not self._stopping:
-            try:
-                self._wait(pause)
-                pause = self._step()
-            except Exception:  # noqa: BLE001  # Whatever it was, what waits has to be sent once it is over.
-                pause = 1.0
-        self._flight.cancel()
-        self._flight.close()
-        with suppress(OSError):
-            self._lock.release()
+        try:
+            while not self._stopping:
+                try:
+                    self._wait(pause)
+                    pause = self._step()
+                except Exception:  # noqa: BLE001  # Whatever it was, what waits has to be sent once it is over.
+                    pause = 1.0
+        finally:
+            self._flight.cancel()
+            self._flight.close()
+            with suppress(OSError):
+                self._lock.release()
 
     def _wait(self, seconds: float) -> None:
         with suppress(queue.Empty):
@@ -187,6 +189,7 @@ class Sender:
             if attempt.lane is not None and attempt.entry is not None:
                 attempt.lane.done_until = attempt.entry.seq
                 attempt.lane.pause.end()
+                attempt.lane.faults = 0
                 self._lanes.give_back(attempt.lane)
 
     def _send(self) -> None:
@@ -246,7 +249,8 @@ class Sender:
             self._most_under_way = min(self._most_under_way + 1, self._concurrency)
             self._gone.append(attempt)
             return
-        what = verdict(error, lane.pause.failures)
+        lane.faults += is_fault(error)
+        what = verdict(error, lane.faults)
         if what is Verdict.REFUSE:
             self._refuse(attempt, entry, error)
             return

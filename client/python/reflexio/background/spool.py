@@ -176,7 +176,7 @@ class Spool:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._failing():
             connection = self._connection
-            if connection is None or spool_file.identity(self.path) != self._identity:
+            if connection is None or self._identity is None or spool_file.identity(self.path) != self._identity:
                 connection = self._open(connection)
             yield connection
 

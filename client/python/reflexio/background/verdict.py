@@ -25,12 +25,17 @@ class Verdict(Enum):
     """All wait until the server answers again."""
 
 
-def verdict(error: errors.ReflexioError, failures: int) -> Verdict:
+def is_fault(error: errors.ReflexioError) -> bool:
+    """Whether the server failed in a way that may be the publish's doing."""
+    return error.status in _FAULTS
+
+
+def verdict(error: errors.ReflexioError, faults: int) -> Verdict:
     """What to do with a publish that failed.
 
     Args:
         error: How the attempt ended.
-        failures: How often this publish has failed before.
+        faults: How many of this publish's attempts, this one included, ended in a fault of the server.
     """
     if error.status in _SERVER_AWAY:
         return Verdict.ASK_SERVER
@@ -38,7 +43,7 @@ def verdict(error: errors.ReflexioError, failures: int) -> Verdict:
         return Verdict.WAIT_SLOWLY
     if error.status in _REFUSED or is_too_large(error):
         return Verdict.REFUSE
-    if error.status in _FAULTS and failures >= MOST_FAULTS:
+    if is_fault(error) and faults >= MOST_FAULTS:
         return Verdict.REFUSE
     return Verdict.WAIT
 
