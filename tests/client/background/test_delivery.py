@@ -114,6 +114,20 @@ async def test_what_the_server_refuses_is_reported_and_its_session_goes_on(publi
     assert (error.status, background.counters.refused) == (Code.Name(code), 1)
 
 
+def test_where_the_server_fails_again_and_again_it_is_given_up_and_its_session_goes_on(publisher, memory, refusals):
+    memory.answers["PublishInteractions"] = refusing(lambda text: text == "bad", Code.INTERNAL, "a fault")
+    background = publisher()
+    background.publish("u", said("bad"))
+    background.publish("u", said("good"))
+    # Each of them ends the pauses.
+    while not background.flush(0.05):
+        assert len(memory.requests) < 20
+
+    assert published(memory) == ["bad"] * verdict.MOST_FAULTS + ["good"]
+    background.close()
+    assert refusals.kinds == [reflexio.InternalError]
+
+
 async def test_a_user_with_too_much_waits_as_long_as_the_server_says_and_others_do_not(publisher, memory):
     details = (
         ErrorInfo(reason="ERROR_REASON_BACKLOG_FULL", domain="reflexio"),

@@ -8,6 +8,7 @@ import grpc
 from reflexio._calls.call import Call
 from reflexio._transport.channels import Channels
 from reflexio._transport.exchange import Connection, Exchange
+from reflexio._transport.forks import calls_under_way
 from reflexio.errors import ClientClosedError
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ class AsyncTransport:
         while True:
             method = self.channels.method(call)
             try:
-                sent = method.future(call.request, timeout=exchange.remaining(), metadata=exchange.metadata)
+                sent = _begun(method, call, exchange)
                 answer = await _result(sent)
             except (grpc.RpcError, ValueError) as error:
                 # A ValueError is what grpc raises when another thread has closed the channel a moment ago.
@@ -53,6 +54,18 @@ class AsyncTransport:
                 exchange.succeeded()
                 return answer
             await asyncio.sleep(pause)
+
+
+def _begun(method: Any, call: Call[Any], exchange: Exchange) -> Any:
+    calls_under_way.enter()
+    process = calls_under_way.process
+    try:
+        sent = method.future(call.request, timeout=exchange.remaining(), metadata=exchange.metadata)
+    except BaseException:
+        calls_under_way.leave(process)
+        raise
+    sent.add_done_callback(lambda _: calls_under_way.leave(process))
+    return sent
 
 
 async def _result(sent: Any) -> Any:

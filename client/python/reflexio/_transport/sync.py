@@ -8,6 +8,7 @@ import grpc
 from reflexio._calls.call import Call
 from reflexio._transport.channels import Channels
 from reflexio._transport.exchange import Connection, Exchange
+from reflexio._transport.forks import calls_under_way
 from reflexio.errors import ClientClosedError
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ class SyncTransport:
         exchange = Exchange(call, self._connection)
         while True:
             method = self.channels.method(call)
+            calls_under_way.enter()
+            process = calls_under_way.process
             try:
                 answer = method(call.request, timeout=exchange.remaining(), metadata=exchange.metadata)
             except (grpc.RpcError, ValueError) as error:
@@ -51,4 +54,6 @@ class SyncTransport:
             else:
                 exchange.succeeded()
                 return answer
+            finally:
+                calls_under_way.leave(process)
             time.sleep(pause)
