@@ -1,11 +1,13 @@
 """A Postgres that is not there is a `DatabaseUnavailable`; transactions that clash are repeated."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 from reflexio_server.domain.errors import DatabaseUnavailable
 from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.store import database as database_module
 from reflexio_server.store import user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import Conflict, retried
@@ -65,6 +67,17 @@ async def test_a_postgres_that_was_never_there(url: str):
         await ping(database)
     assert "127.0.0.1" not in str(refused.value)
     await database.close()
+
+
+async def test_an_address_that_takes_connections_and_never_answers(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(database_module, "_CONNECT_SECONDS", 0.2)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        database = opened(f"postgresql+asyncpg://127.0.0.1:{silent.getsockname()[1]}/db")
+        calls = await asyncio.gather(*(ping(database) for _ in range(5)), return_exceptions=True)
+        await database.close()
+    assert [type(error) for error in calls] == [DatabaseUnavailable] * 5, "also those that wait for the pool"
 
 
 async def test_a_connection_that_is_cut_in_the_middle(database: Database):

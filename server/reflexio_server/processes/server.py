@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 
 from reflexio_server.app import Application
-from reflexio_server.domain.errors import PASSING_FAULTS
+from reflexio_server.domain.errors import DatabaseUnavailable, StorageFull
 from reflexio_server.embed.embedder import ModelUnavailable
 from reflexio_server.processes.cannot_start import CannotStart
 from reflexio_server.rpc.listening import CannotListen
@@ -72,9 +72,11 @@ async def _started(starting: asyncio.Task[None], location: StorageLocation) -> N
         await starting
     except asyncio.CancelledError:
         raise CannotStart("interrupted while starting") from None
-    except PASSING_FAULTS as error:
+    except DatabaseUnavailable as error:
         place = location.storage_label
         raise CannotStart(f"cannot reach the database {place}: {error.__cause__ or error}") from None
+    except StorageFull as error:
+        raise CannotStart(f"{location.storage_label}: {error}") from None
     except UnknownTextSearchConfig as error:
         raise CannotStart(str(error), "text_search_config") from None
     except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, ModelUnavailable, OSError) as error:
