@@ -169,6 +169,22 @@ async def test_each_message_is_answered_before_the_next_is_sent_and_bad_ones_end
     assert await stream.code() is grpc.StatusCode.OK
 
 
+async def test_of_two_with_the_same_ids_the_first_is_stored(call: Caller, user_id: str):
+    """However large the first is, and though both are worked on at once."""
+    for _ in range(5):
+        first = data.RequestRecord(**record(user_id, *[{"content": "x" * 2000, "image": picture()}] * 20))
+        same_request = data.RequestRecord(**record("another", {"content": "y"}, request_id=first.request_id))
+        same_interaction = data.RequestRecord(**record("another", {"content": "y"}))
+        same_interaction.interactions[0].interaction_id = first.interactions[7].interaction_id
+        answers = await import_all(call, [first, same_request, same_interaction, first])
+        assert [one.outcome for one in answers] == [
+            data.IMPORT_OUTCOME_IMPORTED,
+            data.IMPORT_OUTCOME_REFUSED,
+            data.IMPORT_OUTCOME_REFUSED,
+            data.IMPORT_OUTCOME_ALREADY_THERE,
+        ]
+
+
 async def test_an_import_that_is_given_up_leaves_whole_requests_and_a_server_that_works(call: Caller, user_id: str):
     stream = importing(call)
     sent = [data.ImportDataRequest(request=record(user_id, *[{"content": "x"}] * 20)) for _ in range(30)]

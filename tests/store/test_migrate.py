@@ -70,3 +70,29 @@ async def test_every_table_leads_with_the_organisation(database: Database):
         found = await connection.run_sync(keys)
     assert {name: columns[0] for name, columns in found.items()} == dict.fromkeys(found, "org_id")
     assert set(found) == set(metadata.tables)
+
+
+async def test_keys_of_before_are_erased_with_their_users(empty: list[Database]):
+    """The second migration tells whose a key is; where nobody knows any more, no digest is kept."""
+    await migrate(empty[0], "0001")
+    async with empty[0].transaction() as connection:
+        await connection.execute(
+            text("""
+            insert into requests values
+                (1, '00000000-0000-0000-0000-000000000001', 'ann', '', '', '', false, false, 0, 0, 0)""")
+        )
+        await connection.execute(
+            text("""
+            insert into idempotency_keys
+                (org_id, idempotency_key, request_id, fingerprint, first_interaction_id, interactions_count)
+            values (1, 'kept', '00000000-0000-0000-0000-000000000001', 'x', 1, 1),
+                   (1, 'orphaned', '00000000-0000-0000-0000-000000000002', 'y', 2, 1)""")
+        )
+        await connection.commit()
+    await migrate(empty[0])
+    async with empty[0].autocommit() as connection:
+        query = "select idempotency_key, user_id, fingerprint from idempotency_keys order by 1"
+        assert [tuple(row) for row in await connection.execute(text(query))] == [
+            ("kept", "ann", b"x"),
+            ("orphaned", "", b""),
+        ]

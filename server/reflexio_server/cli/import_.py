@@ -50,7 +50,8 @@ def import_(
                 for result in client.import_data(account.records(stream)):
                     account.note(result)
             except (reflexio.ReflexioError, KeyboardInterrupt):
-                say(f"{account.summary} before that. Repeat the command to go on; nothing is stored twice.")
+                say(f"{account.summary}; ended at {account.place}.")
+                say("Repeat the command to go on; nothing is stored twice.")
                 raise
     if account.refused or not (quiet or json_lines):
         say(account.summary)
@@ -79,6 +80,11 @@ class _Account:
     def refused(self) -> int:
         """How many lines could not be imported."""
         return self._counts[ImportOutcome.REFUSED]
+
+    @property
+    def place(self) -> str:
+        """Where the first line is of which nobody knows what became of it."""
+        return self._waiting[0][0] if self._waiting else self._name
 
     @property
     def summary(self) -> str:

@@ -1,7 +1,8 @@
 """DataService: export, import, erasure and retention."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
@@ -33,6 +34,28 @@ _Imported = pb.ImportDataRequest | ReflexioError
 """A message, or what the contract says against it."""
 
 _Answering = asyncio.Task[pb.ImportDataResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """The ids that a message of an import claims."""
+
+    request_id: str
+    first_interaction: int
+    last_interaction: int
+
+    @classmethod
+    def of(cls, message: _Imported) -> "_Ids":
+        if isinstance(message, ReflexioError):
+            return cls("", 0, -1)
+        ids = [interaction.interaction_id for interaction in message.request.interactions]
+        return cls(message.request.request_id.lower(), min(ids, default=0), max(ids, default=-1))
+
+    def overlap(self, other: "_Ids") -> bool:
+        same = self.request_id == other.request_id
+        return same or max(self.first_interaction, other.first_interaction) <= min(
+            self.last_interaction, other.last_interaction
+        )
 
 
 @dataclass(frozen=True)
@@ -68,11 +91,17 @@ class DataService(rpc.DataServiceServicer):
         org_id = current_caller.get().org_id
         under_way: asyncio.Queue[_Answering | None] = asyncio.Queue()
         room = asyncio.Semaphore(_AHEAD)
+        recent: deque[tuple[_Ids, _Answering]] = deque(maxlen=_AHEAD + 2)
 
         async def read() -> None:
             try:
                 async for message in request:
-                    under_way.put_nowait(asyncio.create_task(self._answer(org_id, message)))
+                    ids = _Ids.of(message)
+                    # Of two with the same ids the first is stored, as if they had come one after the other.
+                    before = [task for earlier, task in recent if earlier.overlap(ids)]
+                    task = asyncio.create_task(self._answer(org_id, message, before))
+                    recent.append((ids, task))
+                    under_way.put_nowait(task)
                     await room.acquire()
             finally:
                 under_way.put_nowait(None)
@@ -94,7 +123,8 @@ class DataService(rpc.DataServiceServicer):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(self, org_id: OrgId, message: _Imported) -> pb.ImportDataResponse:
+    async def _answer(self, org_id: OrgId, message: _Imported, before: Sequence[_Answering]) -> pb.ImportDataResponse:
+        await asyncio.gather(*before, return_exceptions=True)
         request_id = ""
         try:
             if isinstance(message, ReflexioError):

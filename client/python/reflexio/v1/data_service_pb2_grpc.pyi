@@ -65,9 +65,11 @@ class DataServiceStub:
     Each message of the caller is one request, stored whole or not at all, and is answered by one message, in the
     order of the caller's. Send ahead without waiting: the server takes as much as it can work on and lets the
     transport hold back the rest. What is answered with IMPORT_OUTCOME_IMPORTED is durable and can be searched like
-    anything published. A request that is there already is skipped. So an import that was interrupted, anywhere, is
-    simply repeated from its start. A message that is refused changes nothing and does not end the stream. Only where
-    the database cannot be reached, or the server stops, does the stream end with an error.
+    anything published. Of two messages with the same ids the first is stored. A request that is there already is
+    skipped. So an import that was interrupted, anywhere, is simply repeated from its start. A message that is refused
+    changes nothing and does not end the stream. The stream ends with an error only where the database cannot be
+    reached, the server stops, or a message is larger than it takes, which is what was published on a server with a
+    higher limit.
 
     Ids that the server gives later lie beyond all that were imported.
     """
@@ -118,9 +120,11 @@ class DataServiceAsyncStub(DataServiceStub):
     Each message of the caller is one request, stored whole or not at all, and is answered by one message, in the
     order of the caller's. Send ahead without waiting: the server takes as much as it can work on and lets the
     transport hold back the rest. What is answered with IMPORT_OUTCOME_IMPORTED is durable and can be searched like
-    anything published. A request that is there already is skipped. So an import that was interrupted, anywhere, is
-    simply repeated from its start. A message that is refused changes nothing and does not end the stream. Only where
-    the database cannot be reached, or the server stops, does the stream end with an error.
+    anything published. Of two messages with the same ids the first is stored. A request that is there already is
+    skipped. So an import that was interrupted, anywhere, is simply repeated from its start. A message that is refused
+    changes nothing and does not end the stream. The stream ends with an error only where the database cannot be
+    reached, the server stops, or a message is larger than it takes, which is what was published on a server with a
+    higher limit.
 
     Ids that the server gives later lie beyond all that were imported.
     """
@@ -186,9 +190,11 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         Each message of the caller is one request, stored whole or not at all, and is answered by one message, in the
         order of the caller's. Send ahead without waiting: the server takes as much as it can work on and lets the
         transport hold back the rest. What is answered with IMPORT_OUTCOME_IMPORTED is durable and can be searched like
-        anything published. A request that is there already is skipped. So an import that was interrupted, anywhere, is
-        simply repeated from its start. A message that is refused changes nothing and does not end the stream. Only where
-        the database cannot be reached, or the server stops, does the stream end with an error.
+        anything published. Of two messages with the same ids the first is stored. A request that is there already is
+        skipped. So an import that was interrupted, anywhere, is simply repeated from its start. A message that is refused
+        changes nothing and does not end the stream. The stream ends with an error only where the database cannot be
+        reached, the server stops, or a message is larger than it takes, which is what was published on a server with a
+        higher limit.
 
         Ids that the server gives later lie beyond all that were imported.
         """
