@@ -11,7 +11,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-client generate check check-generated check-breaking release-contract format bench bench-hand-over clean
+.PHONY: help serve test test-fast test-client generate check check-generated check-breaking release-contract format bench bench-hand-over bench-limits clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench: $(VENV)/.dev ## Measure publish and search against their floors (ARGS="--
 
 bench-hand-over: $(VENV)/.dev ## Measure how long BackgroundPublisher holds an agent up (ARGS="--quick …")
 	$(BIN)/python -m benchmarks.hand_over $(ARGS)
+
+bench-limits: $(VENV)/.dev ## Measure memory, start-up, large users and deletes, in a quarter of an hour (ARGS="--quick memory …")
+	$(BIN)/python -m benchmarks.limits $(ARGS)
 
 clean: ## Remove everything that was installed or made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -22,7 +22,7 @@ from typing import Any
 from reflexio import BackgroundPublisher, ReflexioClient
 
 from benchmarks import messages
-from benchmarks.report import machine
+from benchmarks.report import machine, table
 from benchmarks.stand import standing
 from benchmarks.timing import Sample
 from benchmarks.workload import exchanges
@@ -109,15 +109,11 @@ def _turn(sample: Sample, contender: Contender, said: Iterator[list[dict[str, An
 
 def markdown(samples: Mapping[str, Sample]) -> str:
     """The table, with what it was measured on."""
-    lines = [f"Measured on {machine()}.", "", _line(COLUMNS), _line(["---", *["---:"] * (len(COLUMNS) - 1)])]
+    rows = []
     for name, sample in samples.items():
         figures = (sample.percentile(percent) * 1000 for percent in (50, 99, 100))
-        lines.append(_line([name, f"{len(sample.latencies):,}", *(f"{figure:,.0f}" for figure in figures)]))
-    return "\n".join([*lines, ""])
-
-
-def _line(cells: Any) -> str:
-    return f"| {' | '.join(cells)} |"
+        rows.append([name, f"{len(sample.latencies):,}", *(f"{figure:,.0f}" for figure in figures)])
+    return f"Measured on {machine()}.\n\n{table(COLUMNS, rows)}"
 
 
 if __name__ == "__main__":

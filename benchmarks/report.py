@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,13 +59,16 @@ def markdown(rows: Iterable[Row], seconds: float) -> str:
     lines = [
         f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s: {machine()}.",
         "",
-        _line(COLUMNS),
-        _line(["---", *["---:"] * (len(COLUMNS) - 1)]),
-        *(_line(row.cells()) for row in rows),
-        "",
+        table(COLUMNS, (row.cells() for row in rows)),
         "*both* is the sum of the medians of the two floors.",
         "",
     ]
+    return "\n".join(lines)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; all columns but the first are numbers."""
+    lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)]), *(_line(row) for row in rows), ""]
     return "\n".join(lines)
 
 
@@ -74,7 +77,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def machine() -> str:
-    """What was measured on."""
+    """What it was measured on."""
     return f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}"
 
 

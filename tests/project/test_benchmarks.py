@@ -1,8 +1,11 @@
-"""The benchmark runs, and its table has every row. How fast is not looked at."""
+"""The benchmarks run, and their tables have every row. How fast is not looked at."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from benchmarks import hand_over
 from benchmarks.report import COLUMNS
@@ -32,6 +35,33 @@ def test_a_quick_run_measures_every_kind_of_call(tmp_path):
     for _, _, *figures in found:
         assert len(figures) == len(COLUMNS) - 2
         assert all(float(figure.replace(",", "")) > 0 for figure in figures)
+
+
+LIMITS = {
+    "memory": ("## Memory: 40 users", "searches were compared with brute force over what Postgres had: 0 differed."),
+    "large_user": ("## One user with 20,000 vectors", "| recall@10 against brute force | 1.0000 |"),
+    "deletes": ("## Deleting a session of 500 interactions", "; 0 interactions were left."),
+    "startup": ("## Start-up", "2,000 against 100:"),
+}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "memory",
+        "large_user",
+        pytest.param("deletes", marks=pytest.mark.skipif("LONG_TESTS" not in os.environ, reason="loads the model")),
+        pytest.param(
+            "startup", marks=pytest.mark.skipif("LONG_TESTS" not in os.environ, reason="loads the model twice")
+        ),
+    ],
+)
+def test_a_quick_run_at_the_limits_measures_and_finds_nothing_wrong(part):
+    command = [sys.executable, "-m", "benchmarks.limits", "--quick", part]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert run.returncode == 0, run.stderr
+    for expected in LIMITS[part]:
+        assert expected in run.stdout
 
 
 def _cells(line):

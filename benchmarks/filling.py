@@ -1,0 +1,136 @@
+"""Histories written straight into Postgres, with made-up vectors: publishing and embedding a million would take hours.
+
+The vectors are a mixture of a few thousand directions that lie in a part of the space, with noise around each: as with
+sentences, a query has some close neighbours and many distant ones. A uniform cloud would have neither.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import asyncpg
+import numpy as np
+from numpy.typing import NDArray
+from reflexio_server.access.caller import LOCAL_CALLER
+from reflexio_server.settings import Settings
+from reflexio_server.store.tables import INTERACTION_ID_BLOCK
+
+DIMENSION = 384
+MODEL = Settings().embedding_model
+_PER_REQUEST = 10
+"""Interactions of one request."""
+
+_ORG_ID = LOCAL_CALLER.org_id
+_BLOCK = 50_000
+_PER_VERSION = 1000
+"""Vectors that are written, and that count as committed, together."""
+_DIRECTIONS = 2000
+_NOISE = 1.3
+
+_BLOCKS = "select max(nextval('interaction_id_blocks')) from generate_series(1, $1::bigint)"
+
+_VERSIONS = "select max(nextval('user_versions_sequence')) from generate_series(1, $1::bigint)"
+
+_REQUESTS = """
+    insert into requests (org_id, request_id, user_id, source, agent_version, session_id, skip_aggregation,
+                          force_extraction, created_at, text_bytes, image_bytes)
+    select $1, md5('request ' || n / $6)::uuid, $2, '', '', $3, false, false, n, 600, 0
+    from generate_series($4::bigint, $4::bigint + $5::bigint - 1, $6::bigint) as n
+"""
+
+_INTERACTIONS = """
+    insert into interactions (org_id, interaction_id, user_id, request_id, session_id, source, role, content,
+                              shadow_content, expert_content, user_action, user_action_description,
+                              interacted_image_url, has_image, created_at, lexemes)
+    select $1, n, $2, md5('request ' || n / $6)::uuid, $3, '', 'User', said, '', '', 1, '', '',
+           n % 100 < $7::bigint, n, to_tsvector('english', said)
+    from generate_series($4::bigint, $4::bigint + $5::bigint - 1) as n,
+         concat('Order ', n, ' of the golden kettle left Lisbon on Friday, said Marta.') as said
+"""
+
+_IMAGES = """
+    insert into images (org_id, interaction_id, media_type, data)
+    select $1, n, 'image/png', decode(repeat(md5(n::text), 640), 'hex')
+    from generate_series($2::bigint, $2::bigint + $3::bigint - 1) as n where n % 100 < $4::bigint
+"""
+
+_USER = """
+    insert into user_versions (org_id, user_id, version, reload_before) values ($1, $2, $3, 0)
+    on conflict (org_id, user_id) do update set version = excluded.version
+"""
+
+
+async def write_history(
+    connection: asyncpg.Connection,
+    user_id: str,
+    count: int,
+    *,
+    session_id: str = "",
+    images_per_hundred: int = 0,
+) -> None:
+    """Write so many interactions of one user, each with one vector.
+
+    Args:
+        connection: To the service's database, which must be migrated.
+        user_id: Of which user.
+        count: How many.
+        session_id: The session of all its requests.
+        images_per_hundred: How many of a hundred interactions have an image, of 10 KiB.
+    """
+    for block in blocks_of_vectors(count, seed=zlib.crc32(user_id.encode())):
+        size = len(block)
+        needed = -(-size // INTERACTION_ID_BLOCK) + 1
+        first = (await connection.fetchval(_BLOCKS, needed) - needed + 1) * INTERACTION_ID_BLOCK
+        versions = -(-size // _PER_VERSION)
+        last_version = await connection.fetchval(_VERSIONS, versions)
+        async with connection.transaction():
+            await connection.execute(_REQUESTS, _ORG_ID, user_id, session_id, first, size, _PER_REQUEST)
+            await connection.execute(
+                _INTERACTIONS, _ORG_ID, user_id, session_id, first, size, _PER_REQUEST, images_per_hundred
+            )
+            if images_per_hundred:
+                await connection.execute(_IMAGES, _ORG_ID, first, size, images_per_hundred)
+            await connection.copy_records_to_table(
+                "vectors", records=_rows(user_id, first, last_version - versions + 1, block), columns=_COLUMNS
+            )
+            await connection.execute(_USER, _ORG_ID, user_id, last_version)
+
+
+_COLUMNS = ["org_id", "interaction_id", "model", "chunk", "user_id", "version", "dimension", "vector"]
+
+
+def _rows(user_id: str, first: int, version: int, block: NDArray[np.float16]) -> Iterator[Sequence[object]]:
+    dimension = block.shape[1]
+    for n, vector in enumerate(block):
+        yield _ORG_ID, first + n, MODEL, 0, user_id, version + n // _PER_VERSION, dimension, vector.tobytes()
+
+
+def blocks_of_vectors(count: int, seed: int, dimension: int = DIMENSION) -> Iterator[NDArray[np.float16]]:
+    """Vectors of unit length, as Postgres holds them; the same for the same seed."""
+    chance = np.random.default_rng(seed)
+    spread = _spread(dimension)
+    middle = (
+        np.random.default_rng(1).standard_normal((_DIRECTIONS, dimension), dtype=np.float32) * spread + 0.3 * spread
+    )
+    middle /= np.linalg.norm(middle, axis=1, keepdims=True)
+    scale = _NOISE * 0.6 / np.linalg.norm(spread)
+    for start in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - start)
+        noise = chance.standard_normal((size, dimension), dtype=np.float32) * spread
+        block = middle[chance.integers(0, _DIRECTIONS, size)] + scale * noise
+        block /= np.linalg.norm(block, axis=1, keepdims=True)
+        yield block.astype("<f2")
+
+
+@cache
+def _middles(dimension: int) -> NDArray[np.float32]:
+    spread = _spread(dimension)
+    around = np.random.default_rng(1).standard_normal((_DIRECTIONS, dimension), dtype=np.float32) * spread
+    middles: NDArray[np.float32] = around + 0.3 * spread
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+    return middles
+
+
+def _spread(dimension: int) -> NDArray[np.float32]:
+    """A few directions vary much and most vary little, as with sentences; all share some of their direction."""
+    return (1 / np.sqrt(1 + np.arange(dimension) / 12)).astype(np.float32)
