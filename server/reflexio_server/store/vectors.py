@@ -141,6 +141,8 @@ async def store(database: Database, org_id: OrgId, model: str, dimension: int, t
             users = {t.user_id for t in texts}
             versions = await user_versions.bump_free(connection, org_id, users)
             ready = [t for t in texts if t.user_id in versions]
+            if not ready:
+                return Stored(set(), users)
             pieces = [(t, chunk, vector) for t in ready for chunk, vector in enumerate(t.vectors)]
             parameters = {
                 "org_id": org_id,
