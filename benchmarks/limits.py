@@ -24,7 +24,7 @@ PARTS = {
     "memory": _Part(
         memory.measured,
         {"users": 5000, "interactions": 200, "budget_mib": 64, "passes": 3},
-        {"users": 40, "interactions": 20, "budget_mib": 1, "passes": 2},
+        {"users": 40, "interactions": 100, "budget_mib": 1, "passes": 2},
     ),
     "large_user": _Part(
         large_user.measured,

@@ -62,6 +62,10 @@ def test_a_quick_run_at_the_limits_measures_and_finds_nothing_wrong(part):
     assert run.returncode == 0, run.stderr
     for expected in LIMITS[part]:
         assert expected in run.stdout
+    if part == "memory":
+        lines = [_cells(line) for line in run.stdout.splitlines() if line.startswith("| 2 ")]
+        assert all(float(index) <= 1.0 and int(evictions) > 0 for *_, index, _, _, evictions, _ in lines)
+        assert len(lines) == 10
 
 
 def _cells(line):
