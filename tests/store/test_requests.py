@@ -6,7 +6,8 @@ from reflexio_server.domain.interaction import Image, NewInteraction
 from reflexio_server.domain.request import PublishedRequest
 from reflexio_server.store import deletions, requests
 from reflexio_server.store.database import Database
-from reflexio_server.store.publications import _OVERHEAD_BYTES, PublicationStore
+from reflexio_server.store.publications import PublicationStore
+from reflexio_server.store.published_rows import _OVERHEAD_BYTES
 from reflexio_server.store.requests import RequestFilter
 
 from tests.store.publishing import EVERYTHING, publication, publish
