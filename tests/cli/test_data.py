@@ -19,9 +19,9 @@ def stored(run, user_id):
         assert run("publish", "-u", user_id, text).exit_code == 0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def elsewhere(postgres):
-    """The flag for another server, with nothing in it."""
+    """The flag for another server, into which nobody publishes."""
     with running_server(postgres.new_database()) as server:
         yield ["--url", server.url]
 
@@ -40,7 +40,7 @@ def test_an_export_is_imported_elsewhere_and_again(run, user_id, tmp_path, elsew
     assert first.stderr == "imported 3 requests with 3 interactions\n"
     again = run("import", file, *elsewhere)
     assert again.stderr == "imported 0 requests with 0 interactions; 3 requests were there already\n"
-    assert run("export", *elsewhere).stdout == file.read_text()
+    assert run("export", "-u", user_id, *elsewhere).stdout == file.read_text()
     piped = run("import", "-", "--quiet", *elsewhere, stdin=file.read_text())
     assert (piped.exit_code, piped.stderr) == (0, "")
 
@@ -144,9 +144,9 @@ def test_retention(run, elsewhere):
     assert "for ever" in run("retention", "show", *elsewhere).stdout
     assert run("retention", "set", "30", *elsewhere, stdin="n\n").exit_code == 1
     assert shown() is None
-    assert run("retention", "set", "0.5", "--yes", *elsewhere).stdout == (
-        "requests are deleted 0.5 days after they were stored\n"
+    assert run("retention", "set", "30000.5", "--yes", *elsewhere).stdout == (
+        "requests are deleted 30000.5 days after they were stored\n"
     )
-    assert shown() == 43_200
+    assert shown() == 30_000.5 * 86_400
     assert run("retention", "off", *elsewhere).exit_code == 0
     assert shown() is None

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,8 @@ from tests.client.wire import UNAVAILABLE, WireServer, refuse
 from tests.running import Postgres, running_server
 from tests.validate.pictures import picture
 
+FREE_IDS = count(5_000_000_000)
+
 
 def record(user_id: str, *ids: int, **fields: Any) -> dict[str, Any]:
     now = "2026-03-01T09:30:00.123456789Z"
@@ -25,12 +28,18 @@ def record(user_id: str, *ids: int, **fields: Any) -> dict[str, Any]:
     return {"request_id": str(uuid4()), "user_id": user_id, "created_at": now, "interactions": said, **fields}
 
 
+@pytest.fixture(scope="module")
+def second_server(postgres: Postgres):
+    """A server into which nobody publishes, so that all ids are free for imports."""
+    with running_server(postgres.new_database()) as started:
+        yield started
+
+
 @pytest.fixture(params=SHELLS)
-async def elsewhere(request, postgres: Postgres):
-    """A client of another server, with nothing in it."""
-    with running_server(postgres.new_database()) as server:
-        async with opened(request.param, server.url) as shell:
-            yield shell
+async def elsewhere(request, second_server):
+    """A client of another server."""
+    async with opened(request.param, second_server.url) as shell:
+        yield shell
 
 
 async def test_what_is_exported_can_be_kept_as_json_and_imported_elsewhere(server, elsewhere: Shell, user_id: str):
@@ -56,7 +65,7 @@ async def test_what_is_exported_can_be_kept_as_json_and_imported_elsewhere(serve
             2,
             None,
         )
-        assert await elsewhere.all_of("export_data") == exported
+        assert await elsewhere.all_of("export_data", user_id) == exported
         reads = {"user_id": user_id, "include_images": True}
         for name in ("get_interactions", "get_requests"):
             assert await getattr(elsewhere, name)(**reads) == await getattr(here, name)(**reads)
@@ -69,7 +78,8 @@ def picture_in_base64() -> str:
 
 
 async def test_what_is_refused_ends_nothing_and_stands_in_its_place(elsewhere: Shell, user_id: str):
-    good = [record(user_id, 1, 2), record(user_id), record(user_id, 3)]
+    first, second, third = (next(FREE_IDS) for _ in range(3))
+    good = [record(user_id, first, second), record(user_id), record(user_id, third)]
     bad: list[tuple[Any, type, str]] = [
         ("no dict", reflexio.InvalidArgumentError, "record"),
         ({**record(user_id, 9), "sesion_id": "x"}, reflexio.InvalidArgumentError, "sesion_id"),
@@ -83,7 +93,7 @@ async def test_what_is_refused_ends_nothing_and_stands_in_its_place(elsewhere: S
             "interactions[0].image_encoding",
         ),
     ]
-    conflicting = [record(user_id, 2), {**good[0], "user_id": "another"}]
+    conflicting = [record(user_id, second), {**good[0], "user_id": "another"}]
     records = [good[0], *(one for one, _, _ in bad), good[1], *conflicting, good[2]]
     results = await elsewhere.all_of("import_data", records)
     assert [result.outcome for result in results] == [
@@ -101,14 +111,14 @@ async def test_what_is_refused_ends_nothing_and_stands_in_its_place(elsewhere: S
     for kind, result in zip(("interaction_id", "request_id"), results[-3:], strict=False):
         assert isinstance(result.error, reflexio.ImportConflictError)
         assert result.error.metadata["id"] == kind
-    assert len(await elsewhere.all_of("export_data")) == 3
+    assert len(await elsewhere.all_of("export_data", user_id)) == 3
 
 
 async def test_times_may_be_given_as_to_a_publish(elsewhere: Shell, user_id: str):
     moment = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
     given = [record(user_id, created_at=moment), record(user_id, created_at=int(moment.timestamp()))]
     assert {r.outcome for r in await elsewhere.all_of("import_data", given)} == {ImportOutcome.IMPORTED}
-    assert {one["created_at"] for one in await elsewhere.all_of("export_data")} == {"2026-03-01T09:30:00Z"}
+    assert {one["created_at"] for one in await elsewhere.all_of("export_data", user_id)} == {"2026-03-01T09:30:00Z"}
 
 
 async def test_more_than_is_ever_under_way_comes_in_order(client: Shell, user_id: str):
@@ -152,8 +162,8 @@ async def test_erasing(client: Shell, user_id: str):
 
 async def test_retention(elsewhere: Shell):
     assert await elsewhere.get_retention() is None
-    assert await elsewhere.set_retention(timedelta(days=30, microseconds=5)) == timedelta(days=30)
-    assert await elsewhere.get_retention() == timedelta(days=30)
+    assert await elsewhere.set_retention(timedelta(days=30_000, microseconds=5)) == timedelta(days=30_000)
+    assert await elsewhere.get_retention() == timedelta(days=30_000)
     assert await elsewhere.set_retention(None) is None
     assert await elsewhere.get_retention() is None
     for wrong in (30, "30d"):
@@ -167,8 +177,8 @@ async def test_an_import_goes_on_where_the_connection_broke(wire_client: Shell, 
     seen: list[str] = []
 
     def answer(requests: Any, context: grpc.ServicerContext) -> Iterator[pb.ImportDataResponse]:
-        for count, request in enumerate(requests):
-            if count == 20 and len(seen) < 60:
+        for place, request in enumerate(requests):
+            if place == 20 and len(seen) < 60:
                 refuse(context, UNAVAILABLE, "gone for a moment")
             seen.append(request.request.request_id)
             yield pb.ImportDataResponse(outcome=pb.IMPORT_OUTCOME_IMPORTED, request_id=request.request.request_id)

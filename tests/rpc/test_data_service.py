@@ -14,7 +14,7 @@ from reflexio.v1 import interaction_service_pb2 as interactions
 from reflexio.v1 import request_service_pb2 as requests
 from reflexio.v1 import server_service_pb2 as server
 
-from tests.rpc.baseline import record
+from tests.rpc.baseline import Baseline, record
 from tests.rpc.wire import Caller
 from tests.running import Postgres, RunningServer, running_server
 from tests.validate.pictures import picture
@@ -140,11 +140,11 @@ async def test_an_imported_database_answers_every_read_as_the_one_that_was_expor
     assert {one.outcome for one in await import_all(other_call, exported)} == {data.IMPORT_OUTCOME_ALREADY_THERE}
 
 
-async def test_one_users_export_has_nothing_of_others(fresh_call: Caller):
-    await fill(fresh_call)
-    found = await export(fresh_call, data.ExportDataRequest(user_id="bob", omit_images=True))
-    assert [one.user_id for one in found] == ["bob"]
-    assert await export(fresh_call, data.ExportDataRequest(user_id="nobody")) == []
+async def test_one_users_export_has_nothing_of_others(call: Caller, there: Baseline):
+    [found] = await export(call, data.ExportDataRequest(user_id=there.user_id, omit_images=True))
+    assert (found.user_id, found.request_id) == (there.user_id, there.request_id)
+    assert [(one.image, one.image_omitted) for one in found.interactions] == [(b"", False), (b"", True)]
+    assert await export(call, data.ExportDataRequest(user_id="nobody")) == []
 
 
 def importing(call: Caller) -> Any:
