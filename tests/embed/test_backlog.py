@@ -9,7 +9,7 @@ from reflexio_server.domain.ids import InteractionId, UserId
 from reflexio_server.embed import held
 from reflexio_server.embed.backlog import LEASE_SECONDS, Backlog
 from reflexio_server.embed.batching import EmbeddingThread, Priority
-from reflexio_server.store import embedding_queue, user_versions, vectors
+from reflexio_server.store import embedding_queue, vectors
 from sqlalchemy import text
 
 from tests.contracts.corpus import unit
@@ -257,22 +257,6 @@ async def test_work_goes_on_when_the_database_comes_back(backlog, hand_over, org
     async with asyncio.timeout(10):
         await backlog.wait_for(org_id, ids)
     assert (await stored()).keys() == set(ids)
-
-
-async def test_a_user_whose_vectors_are_locked_holds_up_nobody_else(backlog, hand_over, org_id, user_id, database):
-    other = UserId(f"{user_id} 2")
-    await backlog.wait_for(org_id, await hand_over(backlog, "known"))
-    async with database.transaction() as holder:
-        await user_versions.bump(holder, org_id, [user_id])
-        waits = asyncio.create_task(backlog.wait_for(org_id, await hand_over(backlog, "waits")))
-        async with asyncio.timeout(10):
-            for number in range(3):
-                await backlog.wait_for(org_id, await hand_over(backlog, f"goes on {number}", user=other))
-        assert not waits.done()
-        await holder.rollback()
-    async with asyncio.timeout(10):
-        await waits
-    assert await backlog.counts(org_id) == (0, 0)
 
 
 async def test_the_sweeper_survives_an_outage(backlog, corpus, user_id, org_id, monkeypatch, stored):
