@@ -62,7 +62,7 @@ async def test_one_publisher_serves_one_loop_after_another(memory, tmp_path):
 
 def test_closing_does_not_wait_for_a_server_that_hangs(publisher, memory):
     released = threading.Event()
-    memory.answers["PublishInteractions"] = lambda *_: released.wait(60)
+    memory.answers["PublishInteractions"] = lambda *_: released.wait(60) and PublishInteractionsResponse()
     background = publisher()
     background.publish("u", said("x"))
     closing = threading.Thread(target=background.close, args=(0.2,))
