@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reflexio_server.domain.errors import DatabaseUnavailable
+from reflexio_server.domain.errors import PASSING_FAULTS
 from reflexio_server.index.partition_cache import PartitionCache
 
 _log = structlog.get_logger("reflexio.index")
@@ -37,7 +37,7 @@ class StaleSweep:
             await asyncio.sleep(_SECONDS_BETWEEN)
             try:
                 await self.cache.drop_stale()
-            except DatabaseUnavailable:
-                _log.warning("could not look for stale partitions: the database cannot be reached")
+            except PASSING_FAULTS as error:
+                _log.warning("could not look for stale partitions", reason=error.reason.name)
             except Exception:  # noqa: BLE001 -- it must not end for good because it failed once.
                 _log.exception("could not look for stale partitions")
