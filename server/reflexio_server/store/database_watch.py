@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -50,6 +51,8 @@ class DatabaseWatch:
         self._revive = revive
         self._hint = hint or asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        # Of its own: whatever keeps the loop's threads busy, an outage is not prolonged by it.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reviving Postgres")
 
     def start(self) -> None:
         """Begin, in the background."""
@@ -62,6 +65,7 @@ class DatabaseWatch:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self._probe.close()
+        self._thread.shutdown(wait=False)
 
     async def _run(self) -> None:
         while True:
@@ -94,7 +98,7 @@ class DatabaseWatch:
 
     async def _attempt_revival(self, revive: Callable[[], bool]) -> None:
         try:
-            if await asyncio.to_thread(revive):
+            if await asyncio.get_running_loop().run_in_executor(self._thread, revive):
                 _log.warning("started the embedded Postgres again, which had died")
         except Exception as error:  # noqa: BLE001 -- whatever it is, the server stays and tries again.
             _log.warning("cannot start the embedded Postgres again", reason=str(error)[:_MOST_OF_AN_ERROR])
