@@ -1,0 +1,239 @@
+"""One round: servers and publishers run, things break, calm returns, and everything is compared."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import asyncpg
+import reflexio
+
+from tests.end_to_end.faults.injection import EMBEDDED_FAULTS, FAULTS, Fault, Stand
+from tests.end_to_end.faults.ledger import Fate, Ledger, read_ledgers
+from tests.end_to_end.faults.proxy import Proxy
+from tests.end_to_end.faults.publications import Publication
+from tests.end_to_end.faults.rows import compare_rows, settled
+from tests.end_to_end.faults.verification import Findings, compare_searches, compare_with_listing
+from tests.end_to_end.stand.postgres_process import PostgresProcess, in_a_loop_of_its_own, socket_dir_of
+from tests.end_to_end.stand.server_process import ROOT, ServerProcess, free_port, quiet_environment
+
+_SETTLE_SECONDS = 90
+_RUN_OUT = "update embedding_queue set leased_until = now() where set_aside_reason is null and leased_until > now()"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a round does."""
+
+    name: str
+    seed: str
+    seconds: float
+    """How long to break things, while publishers run."""
+    servers: int = 2
+    embedded: bool = False
+    """One server with a Postgres of its own, in place of several that share one."""
+    real_model: bool = False
+    faults: Mapping[str, Fault] | None = None
+    """None: all there are for this kind of stand."""
+    processes: int = 2
+    threads: int = 5
+    most_publishes: int = 1000
+    """By one thread."""
+    pause_seconds: float = 0.05
+    """How long a thread waits between calls at most."""
+    wait_for_leases: bool = False
+    """Whether to wait until the leases of killed servers run out, in place of letting them run out at once."""
+
+
+@dataclass
+class Outcome:
+    """What became of a round."""
+
+    injected: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    attempted: int = 0
+    acknowledged: int = 0
+    deletes_attempted: int = 0
+    deletes_acknowledged: int = 0
+    findings: Findings = field(default_factory=Findings)
+
+
+def run_round(plan: Plan, folder: Path, postgres: PostgresProcess | None) -> Outcome:
+    """Run a round in an empty folder; `postgres` is what its servers share, None for an embedded one."""
+    (folder / "owed").mkdir(parents=True)
+    (folder / "claimed").mkdir()
+    outcome = Outcome()
+    chance = Random(plan.seed)
+    with ExitStack() as stack:
+        stand = stack.enter_context(_stand(plan, folder, postgres))
+        with _publishers(plan, folder, stand):
+            _break_things(plan, stand, chance, outcome)
+            stand.calm()
+        _repeat_what_is_owed(folder, stand)
+        read = read_ledgers(folder)
+        outcome.events = read.counts
+        _count(outcome, read.fates)
+        for text in [*read.violations, *stand.complaints]:
+            outcome.findings.note("seen by a publisher or a fault", text)
+        in_a_loop_of_its_own(_settle(plan, stand))
+        _verify(stand, read.fates, chance, outcome.findings)
+        in_a_loop_of_its_own(_compare_rows(plan, stand, outcome.findings))
+    return outcome
+
+
+@contextmanager
+def _stand(plan: Plan, folder: Path, postgres: PostgresProcess | None) -> Iterator[Stand]:
+    with ExitStack() as stack:
+        stand = Stand([], [], postgres, None, plan.name, folder / "data")
+        if plan.embedded:
+            stand.postgres = None
+            flags: list[str] = ["--data-dir", str(stand.data_dir)]
+        else:
+            assert postgres is not None
+            postgres.execute("postgres", f"create database {plan.name}")
+            # Clients are told the folder; the socket's name in it is fixed. 107 bytes are the most that a path may have.
+            own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rf-")))
+            stand.to_postgres = Proxy(own / ".s.PGSQL.5432", postgres.socket_dir / ".s.PGSQL.5432")
+            stack.callback(stand.to_postgres.close)
+            flags = ["--database-url", postgres.url(plan.name, own)]
+        count = 1 if plan.embedded else plan.servers
+        stand.servers = [
+            ServerProcess(folder, f"server-{number}", *flags, real_model=plan.real_model) for number in range(count)
+        ]
+        for server in stand.servers:
+            server.launch()
+            stack.callback(server.end)
+        for server in stand.servers:
+            server.wait_until_listening()
+        stand.to_servers = [Proxy(free_port(), server.port) for server in stand.servers]
+        for proxy in stand.to_servers:
+            stack.callback(proxy.close)
+        yield stand
+
+
+@contextmanager
+def _publishers(plan: Plan, folder: Path, stand: Stand) -> Iterator[None]:
+    ports = [proxy.listen for proxy in stand.to_servers]
+    endpoints = [f"127.0.0.1:{port}" for port in ports]
+    if len(ports) > 1:
+        endpoints.append("ipv4:" + ",".join(endpoints))
+    running = []
+    for number in range(plan.processes):
+        orders = {
+            "seed": plan.seed,
+            "prefix": f"{plan.name}.p{number}",
+            "folder": str(folder),
+            "endpoints": endpoints,
+            "threads": plan.threads,
+            "most_publishes": plan.most_publishes,
+            "pause_seconds": plan.pause_seconds,
+            "timeout_seconds": 6,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.end_to_end.faults.publisher"],
+            stdin=subprocess.PIPE,
+            cwd=ROOT,
+            env=quiet_environment(),
+            text=True,
+        )
+        running.append(process)
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(orders) + "\n")
+        process.stdin.flush()
+    try:
+        yield
+    finally:
+        for process in running:
+            process.stdin.close()
+        codes = [process.wait(timeout=60) for process in running]
+    if any(codes):
+        stand.complaints.append(f"publishers ended with {codes}")
+
+
+def _break_things(plan: Plan, stand: Stand, chance: Random, outcome: Outcome) -> None:
+    faults = plan.faults if plan.faults is not None else EMBEDDED_FAULTS if plan.embedded else FAULTS
+    end = time.monotonic() + plan.seconds
+    deck: list[str] = []
+    time.sleep(min(1.0, plan.seconds / 4))
+    while time.monotonic() < end:
+        if not deck:
+            deck = sorted(faults)
+            chance.shuffle(deck)
+        name = deck.pop()
+        faults[name](stand, chance)
+        outcome.injected[name] += 1
+        time.sleep(chance.uniform(0, 1))
+
+
+def _repeat_what_is_owed(folder: Path, stand: Stand) -> None:
+    """In the calm every repetition under a key must be answered, at whatever server."""
+    ledger = Ledger(folder / "calm.jsonl")
+    for number, owed in enumerate([*(folder / "owed").iterdir(), *(folder / "claimed").iterdir()]):
+        publication = Publication(owed.name)
+        server = stand.servers[number % len(stand.servers)]
+        with reflexio.ReflexioClient(url_endpoint=server.target, timeout=60) as client:
+            ledger.note("publish", tag=publication.tag)
+            answer = client.publish_interaction(**publication.arguments)
+            ledger.note(
+                "acknowledged",
+                tag=publication.tag,
+                request_id=answer.request_id,
+                interaction_ids=answer.interaction_ids,
+            )
+    ledger.close()
+
+
+def _count(outcome: Outcome, fates: Mapping[str, Fate]) -> None:
+    outcome.attempted = len(fates)
+    outcome.acknowledged = sum(fate.acknowledged for fate in fates.values())
+    outcome.deletes_attempted = outcome.events["delete"]
+    outcome.deletes_acknowledged = outcome.events["deleted"]
+
+
+def _socket_dir(stand: Stand) -> Path:
+    return stand.postgres.socket_dir if stand.postgres is not None else socket_dir_of(stand.data_dir)
+
+
+async def _connected(stand: Stand) -> asyncpg.Connection:
+    database = stand.database if stand.postgres is not None else "postgres"
+    return await asyncpg.connect(host=str(_socket_dir(stand)), user="postgres", database=database)
+
+
+async def _settle(plan: Plan, stand: Stand) -> None:
+    """Wait until the backlog is worked off."""
+    connection = await _connected(stand)
+    try:
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while not await settled(connection):
+            assert time.monotonic() < deadline, await connection.fetch("select * from embedding_queue limit 20")
+            if not plan.wait_for_leases:
+                await connection.execute(_RUN_OUT)
+            await asyncio.sleep(0.2)
+    finally:
+        await connection.close()
+
+
+def _verify(stand: Stand, fates: dict[str, Fate], chance: Random, findings: Findings) -> None:
+    users = {Publication(tag).user_id for tag in fates}
+    for server in stand.servers:
+        with reflexio.ReflexioClient(url_endpoint=server.target, timeout=60) as client:
+            survivors = compare_with_listing(client, fates, findings)
+            compare_searches(client, survivors, users, chance, findings)
+
+
+async def _compare_rows(plan: Plan, stand: Stand, findings: Findings) -> None:
+    connection = await _connected(stand)
+    try:
+        database = stand.database if stand.postgres is not None else "postgres"
+        url = f"postgresql://postgres@/{database}?host={_socket_dir(stand)}"
+        await compare_rows(url, connection, findings, fake_model=not plan.real_model)
+    finally:
+        await connection.close()
