@@ -99,7 +99,7 @@ def _stand(plan: Plan, folder: Path, postgres: PostgresProcess | None) -> Iterat
         else:
             assert postgres is not None
             postgres.execute("postgres", f"create database {plan.name}")
-            # Clients are told the folder; the socket's name in it is fixed. 107 bytes are the most that a path may have.
+            # The socket has a fixed name, in a folder that clients are told; a path may have 107 bytes.
             own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rf-")))
             stand.to_postgres = Proxy(own / ".s.PGSQL.5432", postgres.socket_dir / ".s.PGSQL.5432")
             stack.callback(stand.to_postgres.close)
