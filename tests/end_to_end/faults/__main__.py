@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.end_to_end.faults.disk import small_disk
 from tests.end_to_end.faults.report import Report
 from tests.end_to_end.faults.rounds import Plan, run_round
 from tests.end_to_end.stand.postgres_process import PostgresProcess
@@ -53,18 +54,22 @@ def main() -> int:
     started = time.monotonic()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rf-"))
+        # As root, Postgres runs as another user, who has to get to its folder.
+        folder.chmod(0o755)
         if arguments.keep:
             print(f"ledgers and logs stay in {folder}", file=sys.stderr)
         else:
             stack.callback(shutil.rmtree, folder)
-        # As root, Postgres runs as another user, who has to get to its folder.
-        folder.chmod(0o755)
-        postgres = PostgresProcess(folder / "pg")
+        disk = stack.enter_context(small_disk(folder / "disk"))
+        postgres = PostgresProcess((disk or folder) / "pg")
+        # So that its log alone does not fill a small disk.
+        postgres.execute("postgres", "alter system set max_wal_size = '64MB'")
+        postgres.execute("postgres", "select pg_reload_conf()")
         try:
             for number in range(arguments.rounds):
                 plan = _plan(number, seed, arguments.round_seconds, arguments.only)
                 print(f"round {number}: {plan}", file=sys.stderr, flush=True)
-                outcome = run_round(plan, folder / plan.name, postgres)
+                outcome = run_round(plan, folder / plan.name, postgres, disk)
                 report.add(outcome)
                 print(
                     f"  acknowledged {outcome.acknowledged} of {outcome.attempted}, faults {outcome.injected.total()},"

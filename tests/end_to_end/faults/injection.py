@@ -1,6 +1,5 @@
 """What breaks, on purpose. To add a fault, write a function and put it into `FAULTS` under the name for the report."""
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +7,15 @@ from pathlib import Path
 from random import Random
 
 import asyncpg
-import psutil
+import reflexio
 
+from tests.end_to_end.faults.disk import filled
 from tests.end_to_end.faults.proxy import Proxy
 from tests.end_to_end.stand.postgres_process import PostgresProcess, kill_postgres
 from tests.end_to_end.stand.server_process import ServerProcess
 
 _TABLES = ("requests", "interactions", "images", "embedding_queue", "idempotency_keys", "vectors", "user_versions")
+_RECOVERY_CALLS = 6
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Stand:
     to_postgres: Proxy | None = None
     database: str = ""
     data_dir: Path = Path()
+    disk: Path | None = None
+    """The small disk of Postgres, where it has one."""
     complaints: list[str] = field(default_factory=list)
     """What the faults themselves found wrong."""
 
@@ -159,6 +162,17 @@ def fill_the_disk(stand: Stand, chance: Random) -> None:
     _persistently(stand, f"drop trigger full_disk on {table}")
 
 
+def fill_the_disk_for_real(stand: Stand, chance: Random) -> None:
+    """Postgres may refuse what needs room, or end because its log has none."""
+    assert stand.postgres is not None
+    assert stand.disk is not None
+    with filled(stand.disk):
+        time.sleep(chance.uniform(0.5, 2))
+    if not stand.postgres.is_running:
+        stand.postgres.end()
+        stand.postgres.start()
+
+
 def kill_the_embedded_server(stand: Stand, chance: Random) -> None:
     """Its Postgres stays behind; the next server ends it and starts its own."""
     [server] = stand.servers
@@ -181,9 +195,19 @@ def kill_the_embedded_server_and_its_postgres(stand: Stand, chance: Random) -> N
 
 def kill_the_embedded_postgres(stand: Stand, chance: Random) -> None:
     """The server has to start it again by itself."""
-    with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
-        kill_postgres(stand.data_dir)
-    time.sleep(chance.uniform(1, 4))
+    [server] = stand.servers
+    kill_postgres(stand.data_dir)
+    time.sleep(chance.uniform(0, 0.5))
+    with reflexio.ReflexioClient(url_endpoint=server.target, timeout=5) as client:
+        for _ in range(_RECOVERY_CALLS):
+            try:
+                client.get_interactions("nobody")
+            except reflexio.UnavailableError:
+                continue
+            return
+    stand.complaints.append("the server does not start its Postgres again that was killed")
+    server.kill()
+    server.start()
 
 
 FAULTS: dict[str, Fault] = {
@@ -205,10 +229,14 @@ FAULTS: dict[str, Fault] = {
 }
 """For servers that share a Postgres."""
 
+DISK_FAULTS: dict[str, Fault] = {"no room on Postgres's disk (a full disk)": fill_the_disk_for_real}
+"""For a Postgres on a small disk."""
+
 EMBEDDED_FAULTS: dict[str, Fault] = {
     "embedded: server killed (SIGKILL)": kill_the_embedded_server,
     "embedded: server ended under load (SIGTERM)": terminate_a_server,
     "embedded: server and Postgres killed": kill_the_embedded_server_and_its_postgres,
+    "embedded: Postgres killed (SIGKILL)": kill_the_embedded_postgres,
     "embedded: client connections cut in a message": cut_client_connections,
 }
 """For a server with a Postgres of its own."""

@@ -16,16 +16,18 @@ from random import Random
 import asyncpg
 import reflexio
 
-from tests.end_to_end.faults.injection import EMBEDDED_FAULTS, FAULTS, Fault, Stand
+from tests.end_to_end.faults.injection import DISK_FAULTS, EMBEDDED_FAULTS, FAULTS, Fault, Stand
 from tests.end_to_end.faults.ledger import Fate, Ledger, read_ledgers
 from tests.end_to_end.faults.proxy import Proxy
 from tests.end_to_end.faults.publications import Publication
 from tests.end_to_end.faults.rows import compare_rows, settled
 from tests.end_to_end.faults.verification import Findings, compare_searches, compare_with_listing
+from tests.end_to_end.stand.health import is_serving
 from tests.end_to_end.stand.postgres_process import PostgresProcess, in_a_loop_of_its_own, socket_dir_of
 from tests.end_to_end.stand.server_process import ROOT, ServerProcess, free_port, quiet_environment
 
 _SETTLE_SECONDS = 90
+_RECOVERY_SECONDS = 30
 _RUN_OUT = "update embedding_queue set leased_until = now() where set_aside_reason is null and leased_until > now()"
 
 
@@ -66,17 +68,28 @@ class Outcome:
     findings: Findings = field(default_factory=Findings)
 
 
-def run_round(plan: Plan, folder: Path, postgres: PostgresProcess | None) -> Outcome:
-    """Run a round in an empty folder; `postgres` is what its servers share, None for an embedded one."""
+def run_round(plan: Plan, folder: Path, postgres: PostgresProcess | None, disk: Path | None = None) -> Outcome:
+    """Run a round.
+
+    Args:
+        plan: What to do.
+        folder: Where to put ledgers and logs; made here.
+        postgres: What the servers share; None for an embedded one.
+        disk: The small disk on which `postgres` is, if it is.
+    """
     (folder / "owed").mkdir(parents=True)
     (folder / "claimed").mkdir()
     outcome = Outcome()
     chance = Random(plan.seed)
     with ExitStack() as stack:
         stand = stack.enter_context(_stand(plan, folder, postgres))
+        stand.disk = disk
         with _publishers(plan, folder, stand):
             _break_things(plan, stand, chance, outcome)
             stand.calm()
+        for server in stand.servers:
+            if not is_serving(server.target, _RECOVERY_SECONDS):
+                stand.complaints.append(f"not serving again in the calm:\n{server.log[-3000:]}")
         _repeat_what_is_owed(folder, stand)
         read = read_ledgers(folder)
         outcome.events = read.counts
@@ -159,7 +172,8 @@ def _publishers(plan: Plan, folder: Path, stand: Stand) -> Iterator[None]:
 
 
 def _break_things(plan: Plan, stand: Stand, chance: Random, outcome: Outcome) -> None:
-    faults = plan.faults if plan.faults is not None else EMBEDDED_FAULTS if plan.embedded else FAULTS
+    shared = FAULTS | DISK_FAULTS if stand.disk is not None else FAULTS
+    faults = plan.faults if plan.faults is not None else EMBEDDED_FAULTS if plan.embedded else shared
     end = time.monotonic() + plan.seconds
     deck: list[str] = []
     time.sleep(min(1.0, plan.seconds / 4))

@@ -29,6 +29,14 @@ class PostgresProcess:
         """Start it, after whatever."""
         self.socket_dir = Path(make_url(self._embedded.start()).query["host"])
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its main process is there."""
+        try:
+            return postmaster(self._embedded.data_dir).is_running()
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return False
+
     def end(self) -> None:
         """Stop it, if it runs, and let the folder go."""
         with contextlib.suppress(EmbeddedPostgresFailed):
