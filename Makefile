@@ -11,7 +11,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-client generate check check-generated check-breaking release-contract format bench bench-hand-over bench-limits clean
+.PHONY: help serve test test-fast test-client test-faults generate check check-generated check-breaking release-contract format bench bench-hand-over bench-limits clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start 
 
 test-client: $(VENV)/.dev ## Run the client's tests in full: many kills, replacements and endings (minutes)
 	REFLEXIO_LONG_TESTS=1 $(BIN)/python -m pytest -s tests/client $(ARGS)
+
+test-faults: $(VENV)/.dev ## Break servers, Postgres and connections under load, at length (ARGS="--seconds 600 --seed 1 …")
+	$(BIN)/python -m tests.end_to_end.faults $(ARGS)
 
 generate: $(VENV)/.dev ## Make the Python stubs and the server's copy of the contract from proto/
 	rm -rf $(STUBS)

@@ -89,9 +89,9 @@ class Publication:
         if kind < 0.1:
             return {"user_action": "click", "interacted_image_url": f"https://example.com/{self.tag}/{position}.png"}
         words = chance.choices(_WORDS, k=4)
-        if kind < 0.13:
+        if kind < 0.12:
             # Larger than what a socket takes at once: it is on its way when connections break.
-            words = chance.choices(_WORDS, k=8_000)
+            words = chance.choices(_WORDS, k=6_000)
         made: dict[str, Any] = {
             "role": chance.choice(_ROLES),
             "content": " ".join([EVERYWHERE, self.word, f"{self.word}i{position}", *words]),

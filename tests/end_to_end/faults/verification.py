@@ -29,8 +29,13 @@ class Findings:
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
+    _noted: set[str] = field(default_factory=set)
 
     def note(self, kind: str, text: str) -> None:
+        """Count it, once however many servers show it."""
+        if f"{kind}: {text}" in self._noted:
+            return
+        self._noted.add(f"{kind}: {text}")
         self.counts[kind] += 1
         if self.counts[kind] <= 5:
             self.examples.append(f"{kind}: {text}")
