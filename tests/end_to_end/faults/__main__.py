@@ -35,13 +35,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _plan(number: int, seed: str, seconds: float, only: str | None) -> Plan:
-    kinds = ("shared", "real", "embedded", "shared", "embedded", "shared")
+    kinds = ("shared", "embedded", "shared", "shared", "real")
     kind = only or kinds[number % len(kinds)]
     return Plan(
         name=f"r{number}",
         seed=f"{seed}-{number}",
         seconds=seconds,
-        servers=2 + number % 2,
+        servers=2 + (number % 2 if kind == "shared" else 0),
         embedded=kind == "embedded",
         real_model=kind == "real",
         most_publishes=800,

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 class ServerProcess:
