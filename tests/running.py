@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,9 @@ from reflexio_server.settings import Settings
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 from sqlalchemy import make_url
 
-from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.embedder import FakeEmbedder, missing_embedder
+
+EmbedderFor = Callable[[str], Embedder]
 
 
 class Postgres:
@@ -47,12 +49,14 @@ class Postgres:
 class RunningServer:
     """A server in a thread with a loop of its own, so that blocking clients can call it from a test."""
 
-    def __init__(self, settings: Settings, embedder: Embedder) -> None:
+    def __init__(self, settings: Settings, embedder: Embedder | None, embedder_for: EmbedderFor) -> None:
         self.app: Application
         self._started = threading.Event()
         self._failure: BaseException | None = None
         # What a server is made of belongs to the loop in which it is made.
-        self._thread = threading.Thread(target=self._run, args=(settings, embedder), name="server under test")
+        self._thread = threading.Thread(
+            target=self._run, args=(settings, embedder, embedder_for), name="server under test"
+        )
         self._thread.start()
         self._started.wait()
         if self._failure is not None:
@@ -75,18 +79,18 @@ class RunningServer:
         if self._failure is not None:
             raise self._failure
 
-    def _run(self, settings: Settings, embedder: Embedder) -> None:
+    def _run(self, settings: Settings, embedder: Embedder | None, embedder_for: EmbedderFor) -> None:
         try:
-            asyncio.run(self._serve(settings, embedder))
+            asyncio.run(self._serve(settings, embedder, embedder_for))
         except BaseException as error:  # noqa: BLE001 -- it belongs to whoever started the thread.
             self._failure = error
         finally:
             self._started.set()
 
-    async def _serve(self, settings: Settings, embedder: Embedder) -> None:
+    async def _serve(self, settings: Settings, embedder: Embedder | None, embedder_for: EmbedderFor) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self.app = Application(settings, embedder)
+        self.app = Application(settings, embedder, embedder_for=embedder_for)
         async with self.app:
             self._started.set()
             await self._stop.wait()
@@ -94,10 +98,15 @@ class RunningServer:
 
 @contextmanager
 def running_server(database_url: str, **settings: Any) -> Iterator[RunningServer]:
-    """A server on a free port with a deterministic embedder."""
-    embedder = settings.pop("embedder", None) or FakeEmbedder()
+    """A server on a free port with a deterministic embedder.
+
+    `embedder` is another one to begin with; `embedder_for` gives those of other names, and that of the settings'
+    `embedding_model` where that is given.
+    """
+    embedder = settings.pop("embedder", None) or (None if "embedding_model" in settings else FakeEmbedder())
+    embedder_for = settings.pop("embedder_for", missing_embedder)
     chosen = Settings(**{"port": 0, "database_url": database_url, "lame_duck_seconds": 0, **settings})
-    server = RunningServer(chosen, embedder)
+    server = RunningServer(chosen, embedder, embedder_for)
     try:
         yield server
     finally:

@@ -1,6 +1,5 @@
 """The one place that builds things: started along the data's way, stopped in reverse."""
 
-import asyncio
 import gc
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -8,8 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from reflexio_server.embed.backlog import Backlog
-from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import Embedder
+from reflexio_server.embed.models import EmbeddingModels
+from reflexio_server.embed.reindexer import Reindexer
 from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedder
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.index.stale_sweep import StaleSweep
@@ -48,13 +48,19 @@ class Application:
     """A whole server. `async with Application(settings)` runs it for the length of the block."""
 
     def __init__(
-        self, settings: Settings, embedder: Embedder | None = None, *, worker_of: StorageLocation | None = None
+        self,
+        settings: Settings,
+        embedder: Embedder | None = None,
+        *,
+        embedder_for: Callable[[str], Embedder] = SentenceTransformerEmbedder,
+        worker_of: StorageLocation | None = None,
     ) -> None:
         """Build everything without touching anything outside, in the event loop that will run it.
 
         Args:
             settings: What the operator chose.
             embedder: Another embedding model than the settings name.
+            embedder_for: Makes the model of a name, not loaded.
             worker_of: For one of several servers that share the port: how to speak of their common storage.
 
         Raises:
@@ -73,10 +79,16 @@ class Application:
             pool_size=settings.database_pool_size, statement_cache_size=settings.database_statement_cache_size
         )
         self._database = database
-        self._embedder = embedder or SentenceTransformerEmbedder(settings.embedding_model)
-        self._embedding = EmbeddingThread(self._embedder)
-        self._backlog = Backlog(database, self._embedding)
-        self._index = PartitionCache(database, self._embedder, memory_bytes=settings.index_memory_mb * _MIB)
+
+        def chosen(name: str) -> Embedder:
+            return embedder if embedder is not None and embedder.name == name else embedder_for(name)
+
+        configured = embedder.name if embedder is not None else settings.embedding_model
+        self._models = EmbeddingModels(database, chosen, configured)
+        self._backlog = Backlog(database, self._models)
+        self._models.after_switch = self._backlog.start_over
+        self._reindexer = Reindexer(database, self._models)
+        self._index = PartitionCache(database, self._models, memory_bytes=settings.index_memory_mb * _MIB)
         self._stale_sweep = StaleSweep(self._index)
         interaction_ids = InteractionIds(database)
         publications = PublicationStore(database, interaction_ids, settings.text_search_config)
@@ -89,7 +101,7 @@ class Application:
                 publisher=Publisher(publications, self._backlog),
                 searcher=Searcher(
                     database,
-                    self._embedding,
+                    self._models,
                     self._backlog,
                     self._index,
                     settings.text_search_config,
@@ -103,7 +115,7 @@ class Application:
             ),
             RequestService(lister, database),
             DataService(Exporter(database), Importer(imports, self._backlog), database, image_rules),
-            ServerService(self._embedder, self._backlog, location, settings.max_message_mb * _MIB),
+            ServerService(self._reindexer, self._backlog, location, settings.max_message_mb * _MIB),
             max_message_bytes=settings.max_message_mb * _MIB,
             state=lambda: self._state,
             with_reflection=settings.reflection,
@@ -121,26 +133,25 @@ class Application:
             EmbeddedPostgresFailed: The embedded Postgres does not start.
             DatabaseUnavailable: The Postgres of the settings cannot be reached.
             UnknownTextSearchConfig: Postgres does not have the one of the settings.
-            ModelUnavailable: The embedding model cannot be loaded.
+            ModelUnavailable: The active embedding model cannot be loaded.
         """
         async with AsyncExitStack() as started:
             if not self._shares_port:
                 await self._listen(started)
             # Side by side: the model takes seconds to load, Postgres one to start.
-            model = asyncio.create_task(self._embedding.start())
-            started.push_async_callback(self._embedding.stop)
-            try:
-                url, revive = await self._database_to_use(started)
-                self._database.open(url)
-                started.push_async_callback(self._database.close)
-                started.callback(self._index.close)
-                await migrate(self._database)
-                await require_config(self._database, self._settings.text_search_config)
-                await model
-            finally:
-                model.cancel()
+            self._models.begin_loading()
+            started.push_async_callback(self._models.stop)
+            url, revive = await self._database_to_use(started)
+            self._database.open(url)
+            started.push_async_callback(self._database.close)
+            started.callback(self._index.close)
+            await migrate(self._database)
+            await require_config(self._database, self._settings.text_search_config)
+            await self._models.start()
             self._backlog.start()
             started.push_async_callback(self._backlog.stop)
+            self._reindexer.start()
+            started.push_async_callback(self._reindexer.stop)
             self._housekeeping.start()
             started.push_async_callback(self._housekeeping.stop)
             self._stale_sweep.start()

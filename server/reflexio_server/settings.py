@@ -34,7 +34,8 @@ class Settings(BaseSettings):
     )
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
-        description="A sentence-transformers model: the packaged one, a folder, or a name that its library can load.",
+        description="The model that an empty database begins with and that `reflexio reindex` changes to: the packaged "
+        "one, a folder, or a name that sentence-transformers can load.",
     )
     text_search_config: str = Field(
         "english",

@@ -109,7 +109,11 @@ def test_the_answer_has_a_score_for_each_interaction():
         has_image=True, created_at={"seconds": 12, "nanos": 999_999_999}, session_id="",
     )  # fmt: skip
     answer = pb.SearchInteractionsResponse(
-        hits=[{"interaction": stored, "score": 0.5}], not_yet_embedded_count=2, truncated=True
+        hits=[{"interaction": stored, "score": 0.5}],
+        not_yet_embedded_count=2,
+        truncated=True,
+        set_aside_count=3,
+        words_only=True,
     )
     response = call(user_id="u").read(answer)
     [found] = response.interactions
@@ -117,6 +121,9 @@ def test_the_answer_has_a_score_for_each_interaction():
     assert (response.success, response.not_yet_embedded_count, response.truncated) == (True, 2, True)
     assert "2 so new" in response.msg
     assert "left out" in response.msg
+    assert (response.set_aside_count, response.words_only) == (3, True)
+    assert "failed on 3" in response.msg
+    assert "failed on the query" in response.msg
     assert (found.interaction_id, found.user_id, found.request_id, found.session_id) == (9, "u", "r", None)
     assert (found.content, found.shadow_content, found.expert_content) == ("c", "s", "e")
     assert (found.user_action.value, found.user_action_description, f"{found.user_action}") == ("scroll", "d", "scroll")

@@ -31,6 +31,8 @@ METHODS: list[Method] = [
     data.UPDATE_RETENTION,
     server.WHO_AM_I,
     server.SERVER_INFO,
+    server.START_REINDEX,
+    server.CANCEL_REINDEX,
 ]
 
 STREAMS = {data.EXPORT.name: "unary_stream", data.IMPORT.name: "stream_stream"}

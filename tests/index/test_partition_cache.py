@@ -11,7 +11,7 @@ from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.store import vectors
 from sqlalchemy import text
 
-from tests.contracts.corpus import ChosenVectors, Corpus, unit
+from tests.contracts.corpus import DIMENSION, MODEL, ChosenVectors, Corpus, unit
 from tests.contracts.vector_index import VectorIndexContract, ids_of
 
 MIB = 1024 * 1024
@@ -147,7 +147,7 @@ async def test_a_search_beside_a_reload_that_was_cancelled_sees_everything(
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=64 * MIB)
     published = (await corpus.add(user_id, *[EAST] * 5)).interaction_ids
     assert len(await cache.nearest(org_id, user_id, EAST, 10, ANY, None)) == 5
-    entry = cache._entry((org_id, user_id))
+    entry = cache._entry((org_id, user_id, MODEL), DIMENSION)
     begun, go_on, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def reload_half(*_: object) -> bool:
@@ -228,7 +228,7 @@ async def test_what_nobody_searches_leaves_memory_after_a_deletion(database, org
             where,
         )
     await cache.drop_stale()
-    assert {user for _, user in cache._entries} == {grown, same}
+    assert {user for _, user, _ in cache._entries} == {grown, same}
     assert cache.nbytes == sum(entry.nbytes for entry in cache._entries.values())
     cache.close()
 

@@ -85,6 +85,8 @@ GOOD: dict[str, Callable[[Baseline], Message]] = {
     "UpdateRetention": lambda there: data.UpdateRetentionRequest(max_age={"seconds": 3_000_000_000}),
     "WhoAmI": lambda there: server.WhoAmIRequest(),
     "GetServerInfo": lambda there: server.GetServerInfoRequest(),
+    "StartReindex": lambda there: server.StartReindexRequest(),
+    "CancelReindex": lambda there: server.CancelReindexRequest(),
 }
 """A request of each method that would be carried out."""
 

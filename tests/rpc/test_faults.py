@@ -8,9 +8,12 @@ from uuid import uuid4
 import pytest
 from grpc import StatusCode
 from reflexio.v1 import interaction_service_pb2 as pb
+from reflexio.v1 import request_service_pb2 as requests
 from reflexio_server.app import Application
 from reflexio_server.settings import Settings
+from reflexio_server.store.database import Database
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
+from sqlalchemy import text
 
 from tests.fakes.embedder import FakeEmbedder
 from tests.rpc.baseline import GOOD, Baseline, publish_baseline
@@ -30,19 +33,41 @@ async def broken(postgres: Postgres) -> AsyncIterator[Caller]:
         await call.channel.close()
 
 
-async def test_a_fault_is_told_by_its_number_and_not_by_its_text(broken: Caller, caplog: pytest.LogCaptureFixture):
+async def test_a_model_that_fails_on_a_query_leaves_the_words(broken: Caller, caplog: pytest.LogCaptureFixture):
     there = await publish_baseline(broken, "user")
-    for mode in (pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID):
-        search = pb.SearchInteractionsRequest(user_id=there.user_id, query="hello", search_mode=mode)
-        refusal = await refused(broken("SearchInteractions", search, metadata=[("x-request-id", "faulty")]))
-        assert (refusal.code, refusal.reason, refusal.domain) == (StatusCode.INTERNAL, "INTERNAL", "reflexio")
-        assert refusal.metadata == {"request_id": "faulty"}
-        assert refusal.request_id == "faulty"
-        assert "faulty" in refusal.message
-        for part in SECRET.split():
-            assert part not in refusal.message
+    search = pb.SearchInteractionsRequest(user_id=there.user_id, query="hello", search_mode=pb.SEARCH_MODE_VECTOR)
+    refusal = await refused(broken("SearchInteractions", search))
+    assert (refusal.code, refusal.reason) == (StatusCode.FAILED_PRECONDITION, "MODEL_UNAVAILABLE")
+    assert refusal.metadata == {"embedding_model": FakeEmbedder().name}
+    for part in SECRET.split():
+        assert part not in refusal.message
+    assert "failed on a query" in caplog.text
     search.search_mode = pb.SEARCH_MODE_FTS
-    assert (await broken("SearchInteractions", search)).hits, "what needs no model goes on"
+    by_words = await broken("SearchInteractions", search)
+    assert (len(by_words.hits), by_words.words_only) == (1, False), "what needs no model goes on"
+    search.search_mode = pb.SEARCH_MODE_HYBRID
+    hybrid = await broken("SearchInteractions", search)
+    assert (len(hybrid.hits), hybrid.words_only) == (1, True)
+
+
+async def test_a_fault_is_told_by_its_number_and_not_by_its_text(postgres: Postgres, caplog: pytest.LogCaptureFixture):
+    url = postgres.new_database()
+    with running_server(url) as server:
+        database = Database(pool_size=2, statement_cache_size=0)
+        database.open(url)
+        async with database.autocommit() as connection:
+            await connection.execute(text("drop table requests"))
+        await database.close()
+        call = Caller(server.target)
+        request = requests.ListRequestsRequest(user_id="user")
+        refusal = await refused(call("ListRequests", request, metadata=[("x-request-id", "faulty")]))
+        await call.channel.close()
+    assert (refusal.code, refusal.reason, refusal.domain) == (StatusCode.INTERNAL, "INTERNAL", "reflexio")
+    assert refusal.metadata == {"request_id": "faulty"}
+    assert refusal.request_id == "faulty"
+    assert "faulty" in refusal.message
+    for part in ("select", "relation", "UndefinedTable"):
+        assert part not in refusal.message
     assert "faulty" in caplog.text, "the log can be searched for it"
 
 

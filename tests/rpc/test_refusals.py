@@ -52,6 +52,8 @@ async def test_a_text_may_have_as_many_bytes_as_the_contract_says(call: Caller, 
     request = field.put(GOOD[field.method](there), text)
     if field.name == "page_token":
         assert (await refused(call(field.method, request))).reason == "INVALID_PAGE_TOKEN"
+    elif field.name == "embedding_model":
+        assert (await refused(call(field.method, request))).reason == "MODEL_UNAVAILABLE"
     else:
         await call(field.method, request)
 

@@ -73,6 +73,7 @@ MOST_BYTES = {
     "idempotency_key": 128,
     "page_token": 1024,
     "query": 16_384,
+    "embedding_model": 4096,
     "interacted_image_url": 8192,
     "content": 262_144,
     "shadow_content": 262_144,

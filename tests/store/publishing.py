@@ -66,6 +66,7 @@ async def rows(database: Database, org_id: OrgId) -> Mapping[str, int]:
         counts = {
             table.name: await connection.scalar(select(func.count()).select_from(table).where(table.c.org_id == org_id))
             for table in metadata.sorted_tables
+            if "org_id" in table.c
         }
     return {name: number for name, number in counts.items() if number}
 

@@ -104,7 +104,7 @@ async def test_changes_carry_what_filters_need(corpus, user_id, changes):
     assert len(rows.vectors) == 2 * 2 * DIMENSION
     assert change.added_up_to == change.version
     assert await changes(since=change.version) == vectors.Changes(
-        change.version, change.reload_before, [], None, change.version
+        change.version, change.reload_before, [], None, change.version, None
     )
 
 

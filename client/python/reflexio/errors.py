@@ -19,6 +19,8 @@ ReflexioError
 ├── PermissionDeniedError                      the API key may not do this
 ├── NotFoundError
 ├── FailedPreconditionError
+│   ├── ModelUnavailableError                  an embedding model cannot be loaded, or fails on a query
+│   └── ReindexUnderWayError                   the change to another embedding model is under way
 ├── UnimplementedError                         the server does not know the method
 ├── InternalError                              a fault of the server
 ├── CallCancelledError
@@ -28,16 +30,9 @@ Branch on the class or on `reason`, never on the text. A reason that this versio
 the class that belongs to the gRPC status, so an old client makes sense of a newer server.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
-
-import grpc
-
-from reflexio._error_details import METADATA_KEY, ErrorDetails, error_details_from
-
-_REASON_PREFIX = "ERROR_REASON_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +173,18 @@ class FailedPreconditionError(ReflexioError):
     status = reason = "FAILED_PRECONDITION"
 
 
+class ModelUnavailableError(FailedPreconditionError):
+    """An embedding model cannot be loaded, or fails on a query: other search modes than `vector` need no model."""
+
+    reason = "MODEL_UNAVAILABLE"
+
+
+class ReindexUnderWayError(FailedPreconditionError):
+    """The change to another embedding model is under way."""
+
+    reason = "REINDEX_UNDER_WAY"
+
+
 class UnimplementedError(ReflexioError):
     """The server does not know the method: it is older than the client, or no Reflexio server."""
 
@@ -216,6 +223,8 @@ BY_REASON: dict[str, type[ReflexioError]] = {
         DatabaseUnavailableError,
         StorageFullError,
         InternalError,
+        ModelUnavailableError,
+        ReindexUnderWayError,
     )
 }
 
@@ -251,58 +260,8 @@ def invalid_argument(field: str, description: str) -> InvalidArgumentError:
     return error
 
 
-def from_rpc_error(
-    rpc_error: grpc.RpcError, *, endpoint: str, advice: str, request_id: str, argument_name: Callable[[str], str]
-) -> ReflexioError:
-    """Make the error that stands for a failed gRPC call; the caller raises it `from rpc_error`.
-
-    Args:
-        rpc_error: What grpc or grpc.aio raised.
-        endpoint: Where the call went, as the user wrote it.
-        advice: What to check when nothing answered there.
-        request_id: The `x-request-id` that was sent.
-        argument_name: Gives the Python name of a field path of the contract.
-    """
-    call: Any = rpc_error
-    status: str = call.code().name
-    details = error_details_from(_details_bin(call.trailing_metadata()))
-    reason = details.reason.removeprefix(_REASON_PREFIX) if details.reason else None
-    error_class = BY_REASON.get(reason or "") or _BY_STATUS.get(status, ReflexioError)
+def error_class(reason: str | None, status: str) -> type[ReflexioError]:
+    """The class for a reason of the contract, without its prefix, or else for a gRPC status."""
     if status == "UNAVAILABLE" and reason is None:
-        error_class = ServerUnreachableError
-    text = _message(status, call.details() or status, details, endpoint, advice, argument_name)
-    error = error_class(text)
-    error.status = status
-    error.reason = reason or status
-    error.metadata = details.metadata
-    error.field_violations = tuple(
-        FieldViolation(argument_name(field), description) for field, description in details.field_violations
-    )
-    error.retry_after = details.retry_after
-    error.request_id = details.metadata.get("request_id", request_id)
-    return error
-
-
-def _details_bin(trailing_metadata: Any) -> bytes | None:
-    for key, value in trailing_metadata or ():
-        if key == METADATA_KEY:
-            return bytes(value)
-    return None
-
-
-def _message(
-    status: str, text: str, details: ErrorDetails, endpoint: str, advice: str, argument_name: Callable[[str], str]
-) -> str:
-    if details.reason is not None:
-        field = details.field_violations[0][0] if details.field_violations else ""
-        return argument_name(field) + text.removeprefix(field) if text.startswith(f"{field}:") else text
-    match status:
-        case "UNAVAILABLE":
-            return f"could not reach {endpoint}: {text}. {advice}"
-        case "DEADLINE_EXCEEDED":
-            return f"no answer from {endpoint} in time: {text}"
-        case "UNIMPLEMENTED":
-            return f"what answers at {endpoint} does not know this method: {text}. {advice}"
-        case "RESOURCE_EXHAUSTED" if "larger than max" in text:
-            return f"{text}; send less at once, or raise REFLEXIO_MAX_MESSAGE_MB of the server"
-    return text
+        return ServerUnreachableError
+    return BY_REASON.get(reason or "") or _BY_STATUS.get(status, ReflexioError)

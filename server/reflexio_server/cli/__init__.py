@@ -23,6 +23,7 @@ _SUMMARIES = {
     "export": "Write everything that was published to a file.",
     "import": "Store what was exported, under its ids and times.",
     "retention": "Show or set for how long data is kept.",
+    "reindex": "Change to another embedding model while the server serves.",
 }
 
 _MODULES = {"import": "import_"}

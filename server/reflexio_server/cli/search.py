@@ -77,5 +77,10 @@ def search(
     if answer.not_yet_embedded_count:
         count = answer.not_yet_embedded_count
         say(f"{count} interactions are so new that they were searched by their words only.")
+    if answer.set_aside_count:
+        count = answer.set_aside_count
+        say(f"{count} interactions were searched by their words only: the embedding model failed on them.")
+    if answer.words_only:
+        say("Only words were searched: the embedding model failed on the query.")
     if answer.truncated:
         say("More were found, but together they would be too large for one answer; ask for fewer.")

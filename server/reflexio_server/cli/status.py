@@ -51,7 +51,20 @@ def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[
         ("version", info.version),
         ("storage", f"{info.storage_type}: {info.storage_label}"),
         ("model", f"{info.embedding_model}, {info.embedding_dimension} dimensions"),
+        *_changes(info),
         ("backlog", backlog),
+        *(("set aside", f"{s.user_id}, interaction {s.interaction_id}: {s.reason}") for s in info.newest_set_aside),
         ("messages", f"{info.max_message_bytes / 2**20:g} MiB at most"),
         ("caller", f"{caller.role} of organisation {caller.organization_id} ({caller.organization_name})"),
     ]
+
+
+def _changes(info: reflexio.ServerInfo) -> list[tuple[str, str]]:
+    if info.reindex is not None:
+        now = info.reindex
+        failed = f"; the model failed on {now.failed_count:,}" if now.failed_count else ""
+        so_far = f"{now.done_count:,} of {now.total_count:,} interactions"
+        return [("reindex", f"to {now.embedding_model}: {so_far}{failed}")]
+    if info.configured_embedding_model not in {"", info.embedding_model}:
+        return [("", f"the settings name {info.configured_embedding_model}: run `reflexio reindex` to change to it")]
+    return []

@@ -10,6 +10,8 @@ ReflexioError
 ├── NotReady                   starting or stopping
 ├── DatabaseUnavailable
 ├── StorageFull
+├── EmbeddingModelUnavailable  it cannot be loaded, or fails on a query
+├── ReindexUnderWay            another embedding model is being built
 └── InternalError              a fault of the server
 """
 
@@ -31,6 +33,8 @@ class Reason(Enum):
     INTERNAL = auto()
     IMPORT_CONFLICT = auto()
     STORAGE_FULL = auto()
+    MODEL_UNAVAILABLE = auto()
+    REINDEX_UNDER_WAY = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,27 @@ class StorageFull(ReflexioError):
 
 PASSING_FAULTS = (DatabaseUnavailable, StorageFull)
 """What background work waits out, however long it takes: nothing is wrong with the work itself."""
+
+
+class EmbeddingModelUnavailable(ReflexioError):
+    """An embedding model cannot be loaded, or fails."""
+
+    reason = Reason.MODEL_UNAVAILABLE
+
+    def __init__(self, model: str, message: str) -> None:
+        super().__init__(message, {"embedding_model": model})
+
+
+class ReindexUnderWay(ReflexioError):
+    """Another embedding model is being built."""
+
+    reason = Reason.REINDEX_UNDER_WAY
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"the embedding model {model!r} is being built; wait until that is done, or cancel it",
+            {"embedding_model": model},
+        )
 
 
 class InternalError(ReflexioError):

@@ -9,17 +9,18 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import structlog
 
 from reflexio_server.domain.errors import PASSING_FAULTS, NotReady
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
-from reflexio_server.embed.batching import EmbeddingThread
+from reflexio_server.embed.embedding import Embedding
 from reflexio_server.embed.held import HeldWork, Work
 from reflexio_server.embed.writer import VectorWriter
 from reflexio_server.store import embedding_queue
 from reflexio_server.store.database import Database
-from reflexio_server.store.embedding_queue import QueuedText
+from reflexio_server.store.embedding_queue import QueuedText, SetAside
 
 _log = structlog.get_logger("reflexio.embed")
 
@@ -38,19 +39,30 @@ _PORTION_BYTES = 4 * 1024 * 1024
 _MOST_CAUGHT_UP = 256
 """For so many of a user's interactions a search waits at most."""
 
+_SHOWN_SET_ASIDE = 10
+
 _FIRST_POLL = 0.02
 _SLOWEST_POLL = 0.5
 """How often to look whether another server is done, in seconds."""
 
 
+class NotEmbedded(NamedTuple):
+    """How many of a user's interactions can be found by their words only."""
+
+    waiting: int
+    """They will be embedded."""
+    set_aside: int
+    """The model failed on them."""
+
+
 class Backlog:
     """Has everything embedded that was published. To be used from one event loop."""
 
-    def __init__(self, database: Database, embedding: EmbeddingThread) -> None:
+    def __init__(self, database: Database, embedding: Embedding) -> None:
         self._database = database
         self._embedding = embedding
         self._held = HeldWork()
-        self._writer = VectorWriter(database, embedding.embedder, self._held, self._after_progress)
+        self._writer = VectorWriter(database, embedding, self._held, self._after_progress, self._give_back)
         self._wake = asyncio.Event()
         self._to_release: list[tuple[OrgId, InteractionId]] = []
         self._more_waiting = False
@@ -90,6 +102,10 @@ class Backlog:
         """Have a look into the queue soon."""
         self._wake.set()
 
+    def start_over(self) -> None:
+        """Give back what is being embedded, because another model is active now; it is taken again with that."""
+        self._give_back(list(self._held))
+
     async def wait_for(self, org_id: OrgId, interaction_ids: Collection[InteractionId]) -> None:
         """Return when none of the interactions waits for being embedded any more, here or elsewhere.
 
@@ -109,7 +125,7 @@ class Backlog:
                 await asyncio.sleep(poll)
                 poll = min(2 * poll, _SLOWEST_POLL)
 
-    async def catch_up(self, org_id: OrgId, user_id: UserId, timeout_seconds: float) -> int:
+    async def catch_up(self, org_id: OrgId, user_id: UserId, timeout_seconds: float) -> NotEmbedded:
         """Have a user's interactions embedded that are not yet, the newest first, before those nobody waits for.
 
         Args:
@@ -126,13 +142,22 @@ class Backlog:
         """
         async with self._database.autocommit() as connection:
             queue = await embedding_queue.of_user(connection, org_id, user_id, _MOST_CAUGHT_UP)
-        missing = queue.waiting + queue.set_aside
         if not queue.newest or timeout_seconds <= 0:
-            return missing
+            return NotEmbedded(queue.waiting, queue.set_aside)
         works, gone = await self._wanted(org_id, queue.newest, leased_too=True)
         if works:
             await asyncio.wait([work.done for work in works], timeout=timeout_seconds)
-        return missing - len(gone) - sum(work.left_queue for work in works)
+        waiting = queue.waiting - len(gone) - sum(work.left_queue for work in works)
+        return NotEmbedded(waiting, queue.set_aside)
+
+    async def newest_set_aside(self, org_id: OrgId) -> Sequence[SetAside]:
+        """The newest of an organisation's interactions that the model failed on, a few of them.
+
+        Raises:
+            DatabaseUnavailable: Postgres cannot be reached.
+        """
+        async with self._database.autocommit() as connection:
+            return await embedding_queue.newest_set_aside(connection, org_id, _SHOWN_SET_ASIDE)
 
     async def counts(self, org_id: OrgId) -> tuple[int, int]:
         """How many of an organisation's interactions wait, and how many were set aside because the model failed.
@@ -175,11 +200,21 @@ class Backlog:
         size = len(queued.text.encode())
         if not self._held.has_room(1, size, wanted=wanted):
             return None
+        embedder = self._embedding.embedder
         job = self._embedding.embed_document(queued.text, wanted=wanted)
         work = Work(queued.org_id, queued.user_id, queued.interaction_id, size, leased_until, job)
         self._held.add(work)
-        job.result.add_done_callback(lambda _: self._writer.embedded(work))
+        job.result.add_done_callback(lambda _: self._writer.embedded(work, embedder))
         return work
+
+    def _give_back(self, works: Sequence[Work]) -> None:
+        for work in works:
+            # Perhaps it was given back before, and taken again.
+            if self._held.get(work.org_id, work.interaction_id) is work:
+                work.job.result.cancel()
+                self._held.finish(work, left_queue=False)
+                self._to_release.append((work.org_id, work.interaction_id))
+        self._wake.set()
 
     async def _sweep_forever(self) -> None:
         pause = _SWEEP_SECONDS

@@ -99,6 +99,14 @@ class EmbeddingThread:
         """The model that it runs."""
         return self._embedder
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits or is being embedded."""
+        return not any(self._waiting.values())
+
+    async def follow(self) -> None:
+        """Do nothing: a thread has one model only, as `Embedding` allows."""
+
     async def start(self) -> None:
         """Start the thread and load the model in it.
 

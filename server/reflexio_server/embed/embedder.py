@@ -14,12 +14,16 @@ class ModelUnavailable(Exception):
     """An embedding model cannot be loaded; the message says which and why."""
 
 
-class Embedder(Protocol):
-    """An embedding model. Its methods block and are called from one thread only."""
+class NamedModel(Protocol):
+    """Something that knows what a model is called."""
 
     @property
     def name(self) -> str:
         """What the model is called: stored with each of its vectors. Known before it is loaded."""
+
+
+class Embedder(NamedModel, Protocol):
+    """An embedding model. Its methods block and are called from one thread only."""
 
     @property
     def dimension(self) -> int:

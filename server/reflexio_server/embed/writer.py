@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -10,10 +11,12 @@ import structlog
 
 from reflexio_server.domain.errors import PASSING_FAULTS, NotReady
 from reflexio_server.domain.ids import OrgId, UserId
-from reflexio_server.embed.embedder import Embedder, Vectors
+from reflexio_server.embed.embedder import Embedder, ModelUnavailable, Vectors
+from reflexio_server.embed.embedding import Embedding
 from reflexio_server.embed.held import HeldWork, Work
 from reflexio_server.store import embedding_queue, vectors
 from reflexio_server.store.database import Database
+from reflexio_server.store.embedding_models import ModelRetired
 from reflexio_server.store.vectors import EmbeddedText
 
 _log = structlog.get_logger("reflexio.embed")
@@ -31,27 +34,42 @@ _BUSY_PAUSE = 0.02
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    """What a model made of a text."""
+
+    work: Work
+    embedder: Embedder
+    pieces: Sequence[bytes]
+
+
 class VectorWriter:
     """Stores the vectors of held work, and notes what the model failed on."""
 
     def __init__(
-        self, database: Database, embedder: Embedder, held: HeldWork, after_progress: Callable[[], None]
+        self,
+        database: Database,
+        embedding: Embedding,
+        held: HeldWork,
+        after_progress: Callable[[], None],
+        give_back: Callable[[Sequence[Work]], None],
     ) -> None:
         self._database = database
-        self._embedder = embedder
+        self._embedding = embedding
         self._held = held
         self._after_progress = after_progress
-        self._embedded: list[tuple[Work, Sequence[bytes]]] = []
+        self._give_back = give_back
+        self._embedded: list[_Embedded] = []
         self._failed: list[tuple[Work, BaseException]] = []
         self._arrived = asyncio.Event()
 
-    def embedded(self, work: Work) -> None:
-        """Take the result of `work`, whose job is over."""
+    def embedded(self, work: Work, embedder: Embedder) -> None:
+        """Take the result of `work`, whose job is over, from the model that it was given to."""
         if work.job.result.cancelled():
             return
         error = work.job.result.exception()
         if error is None:
-            self._embedded.append((work, _half_precision(work.job.result.result())))
+            self._embedded.append(_Embedded(work, embedder, half_precision(work.job.result.result())))
         elif isinstance(error, NotReady):
             self._held.finish(work, left_queue=False)
         else:
@@ -70,43 +88,56 @@ class VectorWriter:
                 await self._write(self._next_portion())
                 self._after_progress()
 
-    def _next_portion(self) -> Sequence[tuple[Work, Sequence[bytes]]]:
+    def _next_portion(self) -> Sequence[_Embedded]:
         count = size = 0
-        for _, pieces in self._embedded:
-            if count and size + len(pieces) > _MOST_VECTORS:
+        for entry in self._embedded:
+            if count and size + len(entry.pieces) > _MOST_VECTORS:
                 break
             count += 1
-            size += len(pieces)
+            size += len(entry.pieces)
         portion, self._embedded = self._embedded[:count], self._embedded[count:]
         return portion
 
-    async def _write(self, portion: Sequence[tuple[Work, Sequence[bytes]]]) -> None:
-        by_org: dict[OrgId, list[tuple[Work, Sequence[bytes]]]] = defaultdict(list)
-        for work, pieces in portion:
-            by_org[work.org_id].append((work, pieces))
-        for org_id, entries in by_org.items():
-            texts = [EmbeddedText(work.user_id, work.interaction_id, pieces) for work, pieces in entries]
+    async def _write(self, portion: Sequence[_Embedded]) -> None:
+        together: dict[tuple[OrgId, str], list[_Embedded]] = defaultdict(list)
+        for entry in portion:
+            together[entry.work.org_id, entry.embedder.name].append(entry)
+        for (org_id, _), entries in together.items():
+            works = [entry.work for entry in entries]
             try:
-                busy = await self._persistently(partial(self._store, org_id, texts))
+                busy = await self._persistently(partial(self._store, org_id, entries))
+            except ModelRetired:
+                await self._follow()
+                self._give_back(works)
             except Exception as error:  # noqa: BLE001 -- it must not end because of one portion.
                 _log.exception("could not store vectors", org_id=org_id, interactions=len(entries))
-                self._failed += [(work, error) for work, _ in entries]
+                self._failed += [(work, error) for work in works]
             else:
                 # What is not stored was deleted, or stored by another server: it left the queue in any case.
-                for work, _ in entries:
+                for work in works:
                     if work.user_id not in busy:
                         self._held.finish(work, left_queue=True)
                 if busy:
-                    again = [entry for entry in entries if entry[0].user_id in busy]
+                    again = [entry for entry in entries if entry.work.user_id in busy]
                     asyncio.get_running_loop().call_later(_BUSY_PAUSE, self._try_again, again)
 
-    def _try_again(self, entries: Sequence[tuple[Work, Sequence[bytes]]]) -> None:
+    def _try_again(self, entries: Sequence[_Embedded]) -> None:
         self._embedded += entries
         self._arrived.set()
 
-    async def _store(self, org_id: OrgId, texts: Sequence[EmbeddedText]) -> set[UserId]:
-        stored = await vectors.store(self._database, org_id, self._embedder.name, self._embedder.dimension, texts)
-        return stored.busy
+    async def _store(self, org_id: OrgId, entries: Sequence[_Embedded]) -> set[UserId]:
+        texts = [EmbeddedText(e.work.user_id, e.work.interaction_id, e.pieces) for e in entries]
+        embedder = entries[0].embedder
+        return (await vectors.store(self._database, org_id, embedder.name, embedder.dimension, texts)).busy
+
+    async def _follow(self) -> None:
+        """Take the model that is active now: what is given back is otherwise embedded in vain again."""
+        try:
+            await self._persistently(self._embedding.follow)
+        except ModelUnavailable as error:
+            _log.exception("could not change to the active embedding model", error=str(error))
+            # Meanwhile other servers can take what is given back.
+            await asyncio.sleep(_LONGEST_PAUSE)
 
     async def _set_back(self, work: Work, error: BaseException) -> None:
         async def note() -> bool:
@@ -134,5 +165,6 @@ class VectorWriter:
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _half_precision(pieces: Vectors) -> Sequence[bytes]:
+def half_precision(pieces: Vectors) -> Sequence[bytes]:
+    """Vectors as they are stored."""
     return [vector.tobytes() for vector in pieces.astype("<f2")]

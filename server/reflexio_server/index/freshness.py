@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.index.partition import Partition
+from reflexio_server.index.vector_index import ModelSwitched
 from reflexio_server.store import vectors
 from reflexio_server.store.database import Database
 from reflexio_server.store.vectors import Changes
@@ -47,6 +48,10 @@ class FollowedPartition:
 
         Returns:
             Whether the partition is now as the last snapshot shows it.
+
+        Raises:
+            DatabaseUnavailable: Postgres cannot be reached.
+            ModelSwitched: Another model is active, so that this one's vectors need not be complete any more.
         """
         async with database.autocommit() as connection:
             changes = await vectors.changes(
@@ -62,6 +67,8 @@ class FollowedPartition:
         if changes is None:
             self._start_afresh()
             return True
+        if changes.active_model not in {None, self._model}:
+            raise ModelSwitched
         if 0 < self.seen < changes.reload_before:
             # Deletions since then are not all told any more. A new partition has nothing to be told about.
             self._start_afresh()

@@ -11,10 +11,10 @@ import structlog
 
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.domain.interaction import InteractionFilter, Position
-from reflexio_server.embed.embedder import Embedder, Vectors
+from reflexio_server.embed.embedder import NamedModel, Vectors
 from reflexio_server.index.freshness import FollowedPartition
 from reflexio_server.index.shared_lock import SharedLock
-from reflexio_server.index.vector_index import Neighbour
+from reflexio_server.index.vector_index import ModelSwitched, Neighbour
 from reflexio_server.store import user_versions, vectors
 from reflexio_server.store.database import Database
 
@@ -36,6 +36,9 @@ _log = structlog.get_logger("reflexio.index")
 
 T = TypeVar("T")
 
+Key = tuple[OrgId, UserId, str]
+"""Whose partition, and the name of the model that made its vectors."""
+
 
 class _Entry:
     """A partition in the cache."""
@@ -55,12 +58,12 @@ class _Entry:
 class PartitionCache:
     """A `VectorIndex` over what Postgres holds. To be used from one event loop."""
 
-    def __init__(self, database: Database, embedder: Embedder, *, memory_bytes: int) -> None:
+    def __init__(self, database: Database, embedder: NamedModel, *, memory_bytes: int) -> None:
         """Make an empty cache.
 
         Args:
             database: The truth.
-            embedder: The model whose vectors are searched.
+            embedder: The model whose vectors are searched, where a search names no other.
             memory_bytes: How much memory partitions may take that are not just being used. A partition that is larger
                 is loaded for those who search it at that moment, beside what others have in memory; there is never
                 more than one such partition.
@@ -69,7 +72,7 @@ class PartitionCache:
         self._embedder = embedder
         self._memory_bytes = memory_bytes
         # The least recently used first.
-        self._entries: OrderedDict[tuple[OrgId, UserId], _Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._nbytes = 0
         self._beside_nbytes = 0
         # Held for as long as an oversized partition is in memory.
@@ -99,15 +102,19 @@ class PartitionCache:
         limit: int,
         where: InteractionFilter,
         not_before: Position | None,
+        model: str | None = None,
     ) -> Sequence[Neighbour]:
         """The interactions nearest to `query`, as `VectorIndex.nearest` says."""
+        model = model or self._embedder.name
         async with self._database.autocommit() as connection:
-            version = await vectors.version_of(connection, org_id, user_id)
-        key = (org_id, user_id)
+            version, active_model = await vectors.version_and_model(connection, org_id, user_id)
+        key = (org_id, user_id, model)
         if version is None:
             self._drop_unused(key)
             return []
-        entry = self._entry(key)
+        if active_model not in {None, model}:
+            raise ModelSwitched
+        entry = self._entry(key, query.shape[-1])
         entry.users += 1
         try:
             while True:
@@ -129,26 +136,29 @@ class PartitionCache:
             self._drop_least_recent()
 
     async def drop_stale(self) -> None:
-        """Drop partitions that nobody uses and that hold vectors of what was deleted, or of who was erased.
+        """Drop partitions that nobody uses and that hold what is gone: something deleted, a user, a former model.
 
         Searches need no such thing: it is for what nobody searches.
 
         Raises:
             DatabaseUnavailable: Postgres cannot be reached.
         """
-        keys = list(self._entries)
+        keys = [key for key in self._entries if key[2] == self._embedder.name]
+        for key in set(self._entries).difference(keys):
+            # Of a model that was active once.
+            self._drop_unused(key)
         for start in range(0, len(keys), _SWEPT_AT_ONCE):
             portion = keys[start : start + _SWEPT_AT_ONCE]
-            seen = {key: entry.followed.seen for key in portion if (entry := self._entries.get(key)) is not None}
+            seen = {key[:2]: entry.followed.seen for key in portion if (entry := self._entries.get(key)) is not None}
             async with self._database.autocommit() as connection:
                 stale = await user_versions.with_deletions_since(connection, seen)
-            for key in stale:
-                self._drop_unused(key)
+            for whose in stale:
+                self._drop_unused((*whose, self._embedder.name))
 
-    def _entry(self, key: tuple[OrgId, UserId]) -> _Entry:
+    def _entry(self, key: Key, dimension: int) -> _Entry:
         entry = self._entries.get(key)
         if entry is None:
-            entry = _Entry(FollowedPartition(*key, self._embedder.name, self._embedder.dimension))
+            entry = _Entry(FollowedPartition(*key, dimension))
             self._entries[key] = entry
         self._entries.move_to_end(key)
         return entry
@@ -208,7 +218,7 @@ class PartitionCache:
                 return
             self._drop_unused(key)
 
-    def _drop_unused(self, key: tuple[OrgId, UserId]) -> None:
+    def _drop_unused(self, key: Key) -> None:
         entry = self._entries.get(key)
         if entry is None or entry.users:
             return

@@ -20,6 +20,10 @@ class Neighbour:
     """Nanoseconds since the epoch."""
 
 
+class ModelSwitched(Exception):
+    """Another embedding model is active than the one that made the query."""
+
+
 class VectorIndex(Protocol):
     """Finds the interactions nearest to a query, among those of one user."""
 
@@ -31,6 +35,7 @@ class VectorIndex(Protocol):
         limit: int,
         where: InteractionFilter,
         not_before: Position | None,
+        model: str | None = None,
     ) -> Sequence[Neighbour]:
         """Best first; of those with the same score the newer first. `limit` of them, where there are so many.
 
@@ -43,7 +48,9 @@ class VectorIndex(Protocol):
             limit: How many at most.
             where: Which to consider; `not_before` stands for its `most_recent_k`.
             not_before: Consider only what is at this position or newer.
+            model: The name of the embedding model that made `query`; None for the one that the index was made with.
 
         Raises:
             DatabaseUnavailable: Postgres cannot be reached.
+            ModelSwitched: Another model is active.
         """

@@ -78,6 +78,8 @@ class InteractionService(rpc.InteractionServiceServicer):
         return pb.SearchInteractionsResponse(
             hits=[pb.SearchHit(interaction=translate.interaction_to(h.interaction), score=h.score) for h in found.hits],
             not_yet_embedded_count=found.not_yet_embedded,
+            set_aside_count=found.set_aside,
+            words_only=found.words_only,
             truncated=found.truncated,
         )
 

@@ -23,6 +23,8 @@ STATUS_CODES = {
     Reason.STORAGE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
     Reason.IMPORT_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.MODEL_UNAVAILABLE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.REINDEX_UNDER_WAY: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 

@@ -2,18 +2,24 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, TypeVar
 
+import structlog
+
+from reflexio_server.domain.errors import EmbeddingModelUnavailable, ReflexioError
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
 from reflexio_server.domain.interaction import Interaction, InteractionFilter, Position
-from reflexio_server.embed.backlog import Backlog
-from reflexio_server.embed.batching import EmbeddingThread
-from reflexio_server.index.vector_index import VectorIndex
+from reflexio_server.embed.backlog import Backlog, NotEmbedded
+from reflexio_server.embed.embedder import Embedder
+from reflexio_server.embed.embedding import Embedding
+from reflexio_server.index.vector_index import ModelSwitched, VectorIndex
 from reflexio_server.search.ranking import Candidate, reciprocal_rank_fusion
 from reflexio_server.store import interactions, text_search
 from reflexio_server.store.database import Database
+
+_log = structlog.get_logger("reflexio.search")
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -64,9 +70,25 @@ class SearchResult:
     hits: Sequence[Hit]
     """Best first."""
     not_yet_embedded: int = 0
-    """How many of the user's interactions could be found by their words only."""
+    """How many of the user's interactions could be found by their words only, because they are so new."""
     truncated: bool = False
     """Whether hits were left out because the answer would have become too large."""
+    set_aside: int = 0
+    """How many could be found by their words only, because the model failed on them."""
+    words_only: bool = False
+    """Whether nothing was compared by meaning, because the model failed on the query."""
+
+
+_NONE = NotEmbedded(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """Candidates, the best first, and what is to be said of how they were found."""
+
+    candidates: Sequence[Candidate]
+    missing: NotEmbedded = _NONE
+    words_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +96,7 @@ class Searcher:
     """Finds interactions by meaning and by words."""
 
     database: Database
-    embedding: EmbeddingThread
+    embedding: Embedding
     backlog: Backlog
     index: VectorIndex
     text_search_config: str
@@ -91,19 +113,20 @@ class Searcher:
 
         Raises:
             DatabaseUnavailable: Postgres cannot be reached.
+            EmbeddingModelUnavailable: The model fails on the query, and words are not to be searched.
         """
         if not query.text.strip():
             return await self._newest(org_id, query)
         hits: Sequence[Hit] = ()
-        missing = 0
+        ranking = _Ranking(())
         truncated = False
         for _ in range(_ATTEMPTS):
-            ranking, missing = await self._rank(org_id, query, patience)
-            chosen = ranking[: query.top_k]
+            ranking = await self._rank(org_id, query, patience)
+            chosen = ranking.candidates[: query.top_k]
             hits, truncated = await self._read(org_id, query, chosen)
             if truncated or len(hits) == len(chosen):
                 break
-        return SearchResult(hits, missing, truncated)
+        return SearchResult(hits, ranking.missing.waiting, truncated, ranking.missing.set_aside, ranking.words_only)
 
     async def _newest(self, org_id: OrgId, query: Query) -> SearchResult:
         async with self.database.autocommit() as connection:
@@ -119,7 +142,7 @@ class Searcher:
         hits = [Hit(interaction, 0.0) for interaction in found]
         return SearchResult(hits, truncated=more and len(hits) < query.top_k)
 
-    async def _rank(self, org_id: OrgId, query: Query, patience: float) -> tuple[Sequence[Candidate], int]:
+    async def _rank(self, org_id: OrgId, query: Query, patience: float) -> _Ranking:
         not_before = None
         if query.where.most_recent_k is not None:
             async with self.database.autocommit() as connection:
@@ -127,15 +150,17 @@ class Searcher:
                     connection, org_id, query.user_id, query.where.most_recent_k
                 )
         if query.mode is SearchMode.FTS:
-            return await self._by_words(org_id, query, query.top_k, not_before), 0
+            return _Ranking(await self._by_words(org_id, query, query.top_k, not_before))
         if query.mode is SearchMode.VECTOR:
             return await self._by_meaning(org_id, query, query.top_k, not_before, patience)
         depth = max(_CANDIDATES, query.top_k)
-        by_words, (by_meaning, missing) = await _both(
+        by_words, by_meaning = await _both(
             self._by_words(org_id, query, depth, not_before),
-            self._by_meaning(org_id, query, depth, not_before, patience),
+            self._by_meaning_if_possible(org_id, query, depth, not_before, patience),
         )
-        return reciprocal_rank_fusion([by_meaning, by_words]), missing
+        if by_meaning.words_only:
+            return replace(by_meaning, candidates=by_words)
+        return replace(by_meaning, candidates=reciprocal_rank_fusion([by_meaning.candidates, by_words]))
 
     async def _by_words(
         self, org_id: OrgId, query: Query, limit: int, not_before: Position | None
@@ -146,14 +171,36 @@ class Searcher:
             )
         return [Candidate(match.interaction_id, match.score, match.created_at) for match in found]
 
+    async def _by_meaning_if_possible(
+        self, org_id: OrgId, query: Query, limit: int, not_before: Position | None, patience: float
+    ) -> _Ranking:
+        try:
+            return await self._by_meaning(org_id, query, limit, not_before, patience)
+        except EmbeddingModelUnavailable:
+            return _Ranking((), words_only=True)
+
     async def _by_meaning(
         self, org_id: OrgId, query: Query, limit: int, not_before: Position | None, patience: float
-    ) -> tuple[Sequence[Candidate], int]:
-        vector, missing = await _both(
-            self.embedding.embed_query(query.text), self.backlog.catch_up(org_id, query.user_id, patience)
-        )
-        neighbours = await self.index.nearest(org_id, query.user_id, vector, limit, query.where, not_before)
-        return [Candidate(n.interaction_id, n.score, n.created_at) for n in neighbours], missing
+    ) -> _Ranking:
+        for _ in range(_ATTEMPTS):
+            embedder = self.embedding.embedder
+            vector, missing = await _both(
+                _told_apart(self.embedding.embed_query(query.text), embedder),
+                self.backlog.catch_up(org_id, query.user_id, patience),
+            )
+            # Where the model was changed meanwhile, all of that was in vain.
+            if self.embedding.embedder is embedder:
+                try:
+                    neighbours = await self.index.nearest(
+                        org_id, query.user_id, vector, limit, query.where, not_before, embedder.name
+                    )
+                except ModelSwitched:
+                    await _told_apart(self.embedding.follow(), embedder)
+                else:
+                    candidates = [Candidate(n.interaction_id, n.score, n.created_at) for n in neighbours]
+                    return _Ranking(candidates, missing)
+        message = "the embedding model was changed again and again; try again"
+        raise EmbeddingModelUnavailable(self.embedding.embedder.name, message)
 
     async def _read(self, org_id: OrgId, query: Query, chosen: Sequence[Candidate]) -> tuple[Sequence[Hit], bool]:
         fitting: Sequence[InteractionId] = [candidate.interaction_id for candidate in chosen]
@@ -190,3 +237,15 @@ async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from failures
     return one.result(), other.result()
+
+
+async def _told_apart(work: Coroutine[Any, Any, A], embedder: Embedder) -> A:
+    """Do `work`, with an error of its own for whatever a model raises."""
+    try:
+        return await work
+    except ReflexioError:
+        raise
+    except Exception as error:
+        _log.warning("the embedding model failed on a query", model=embedder.name, exc_info=True)
+        message = f"the embedding model {embedder.name!r} failed on the query; a search by words only needs no model"
+        raise EmbeddingModelUnavailable(embedder.name, message) from error

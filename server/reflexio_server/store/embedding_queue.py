@@ -18,7 +18,7 @@ MOST_ATTEMPTS = 3
 RETRY_SECONDS = 1.0
 """How long a text is left alone after the first failure; four times as long after each further one."""
 
-_MOST_REASON = 500
+MOST_REASON = 500
 """How many characters of an error are kept."""
 
 
@@ -65,7 +65,8 @@ _READ = text(f"""
 """).bindparams(_ids("interaction_ids"), bindparam("leased_too", type_=Boolean))  # noqa: S608 -- as above.
 
 _OF_USER = text("""
-    select count(*) filter (where set_aside_reason is null) as waiting, count(set_aside_reason) as set_aside,
+    select count(*) filter (where set_aside_reason is null) as waiting,
+           count(set_aside_reason) filter (where failed_model is null) as set_aside,
            array(
                select interaction_id from embedding_queue
                where org_id = :org_id and user_id = :user_id and set_aside_reason is null
@@ -93,8 +94,15 @@ _FAIL = text("""
 """).bindparams(bindparam("reason", type_=Text), bindparam("retry_seconds", type_=Float))
 
 _COUNTS = text("""
-    select count(*) filter (where set_aside_reason is null) as waiting, count(set_aside_reason) as set_aside
+    select count(*) filter (where set_aside_reason is null) as waiting,
+           count(set_aside_reason) filter (where failed_model is null) as set_aside
     from embedding_queue where org_id = :org_id
+""")
+
+_NEWEST_SET_ASIDE = text("""
+    select user_id, interaction_id, set_aside_reason from embedding_queue
+    where org_id = :org_id and set_aside_reason is not null and failed_model is null
+    order by interaction_id desc limit :count
 """)
 
 
@@ -117,6 +125,15 @@ class UserQueue:
     set_aside: int
     newest: Sequence[InteractionId]
     """Those waiting, the newest first, not all of them where there are many."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An interaction that the model failed on."""
+
+    user_id: UserId
+    interaction_id: InteractionId
+    reason: str
 
 
 async def claim(connection: AsyncConnection, count: int, most_bytes: int, lease_seconds: float) -> Sequence[QueuedText]:
@@ -190,7 +207,7 @@ async def fail(connection: AsyncConnection, org_id: OrgId, interaction_id: Inter
         "interaction_id": interaction_id,
         "most_attempts": MOST_ATTEMPTS,
         "retry_seconds": RETRY_SECONDS,
-        "reason": reason.replace("\0", " ")[:_MOST_REASON],
+        "reason": reason.replace("\0", " ")[:MOST_REASON],
     }
     return bool((await connection.execute(_FAIL, parameters)).scalar_one_or_none())
 
@@ -199,6 +216,12 @@ async def counts(connection: AsyncConnection, org_id: OrgId) -> tuple[int, int]:
     """How many interactions of an organisation wait, and how many were set aside."""
     row = (await connection.execute(_COUNTS, {"org_id": org_id})).one()
     return row.waiting, row.set_aside
+
+
+async def newest_set_aside(connection: AsyncConnection, org_id: OrgId, count: int) -> Sequence[SetAside]:
+    """Those of an organisation that were set aside, the newest first, `count` at most."""
+    rows = await connection.execute(_NEWEST_SET_ASIDE, {"org_id": org_id, "count": count})
+    return [SetAside(*row) for row in rows]
 
 
 def _queued_text(org_id: OrgId, row: Any) -> QueuedText:

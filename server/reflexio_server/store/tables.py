@@ -1,5 +1,7 @@
 """The tables. Each leads with `org_id`, so that a distributed Postgres can keep an organisation together.
 
+The one exception is `embedding_models`: a few rows that concern all organisations, a copy for each machine.
+
 There are no foreign keys between the large tables: whatever writes more than one of them does so in one statement
 or under the lock of the user's row, and a check for every row of a bulk delete would cost more than the delete.
 Moments are nanoseconds since the epoch, because `timestamptz` would cut them to microseconds.
@@ -135,6 +137,8 @@ embedding_queue = Table(
     # How often the model failed on it, and why it is not tried any more.
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     Column("set_aside_reason", Text),
+    # Where it is the model being built that failed: the active one has vectors of it; the row waits for the switch.
+    Column("failed_model", Text),
 )
 Index(None, embedding_queue.c.org_id, embedding_queue.c.user_id)
 Index(None, embedding_queue.c.leased_until, postgresql_where=embedding_queue.c.set_aside_reason.is_(None))
@@ -186,3 +190,28 @@ retention_policies = Table(
     # Whichever server comes first after this moment applies it, and moves the moment.
     Column("next_run", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
+
+# Whose vectors there are. At most one model is active, at most one is being built; those of a retired one are removed.
+embedding_models = Table(
+    "embedding_models",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("dimension", SmallInteger, nullable=False),
+    # active, building or retired
+    Column("state", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    # How many interactions the building has been over, of how many, and on how many the model failed.
+    Column("done_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("total_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("failed_count", BigInteger, nullable=False, server_default=text("0")),
+    # How far the first walk over all interactions came, and whether it is over.
+    Column("walked_org_id", BigInteger, nullable=False, server_default=text("0")),
+    Column("walked_interaction_id", BigInteger, nullable=False, server_default=text("0")),
+    Column("is_walked", Boolean, nullable=False, server_default=text("false")),
+    # Once it is: the version up to which no interaction lacks vectors.
+    Column("complete_up_to", BigInteger, nullable=False, server_default=text("0")),
+    # Who works on it: until when, and a number that only the last to take it has.
+    Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
+    Column("leased_until", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+Index(None, embedding_models.c.state, unique=True, postgresql_where=embedding_models.c.state != "retired")

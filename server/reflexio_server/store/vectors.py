@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, LargeBinary, SmallInteger, Text
 
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
-from reflexio_server.store import user_versions
+from reflexio_server.store import embedding_models, user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
 
@@ -24,6 +24,8 @@ _STORE = text("""
         from unnest(:interaction_ids, :chunks, :user_ids, :versions, :vectors)
              as e (interaction_id, chunk, user_id, version, vector)
         join taken on taken.interaction_id = e.interaction_id
+        -- Left from when this model was active before.
+        on conflict (org_id, interaction_id, model, chunk) do update set version = excluded.version
     )
     select interaction_id from taken
 """).bindparams(
@@ -39,6 +41,11 @@ _STORE = text("""
 )
 
 _VERSION = text("select version from user_versions where org_id = :org_id and user_id = :user_id")
+
+_VERSION_AND_MODEL = text("""
+    select version, (select model from embedding_models where state = 'active') as active_model
+    from user_versions where org_id = :org_id and user_id = :user_id
+""")
 
 # One statement is one snapshot: the version, what was deleted and what was added belong together. "With ties" keeps
 # a version whole. All aggregates see the rows in the same order, so that their elements belong together too.
@@ -57,6 +64,7 @@ _CHANGES = text("""
         from portion
     )
     select u.version, u.reload_before, added.*,
+           (select model from embedding_models where state = 'active') as active_model,
            array(
                select unnest(d.interaction_ids) from vector_deletions d
                where d.org_id = :org_id and d.user_id = :user_id and d.version > :deletions_since) as deleted
@@ -121,6 +129,8 @@ class Changes:
     """A portion of what came, in the order of versions; None where nothing came."""
     added_up_to: int
     """The version up to which nothing that came is missing."""
+    active_model: str | None
+    """The model that was active then; None where no server has ever started."""
 
 
 async def store(database: Database, org_id: OrgId, model: str, dimension: int, texts: Sequence[EmbeddedText]) -> Stored:
@@ -134,10 +144,12 @@ async def store(database: Database, org_id: OrgId, model: str, dimension: int, t
 
     Raises:
         DatabaseUnavailable: Postgres cannot be reached; repeating it is safe.
+        ModelRetired: Another model is active; nothing was stored.
     """
 
     async def work() -> Stored:
         async with database.transaction() as connection:
+            await embedding_models.writing_with(connection, model)
             users = {t.user_id for t in texts}
             versions = await user_versions.bump_free(connection, org_id, users)
             ready = [t for t in texts if t.user_id in versions]
@@ -169,6 +181,14 @@ async def version_of(connection: AsyncConnection, org_id: OrgId, user_id: UserId
     """The version of a user's set of vectors; None where there never was a vector."""
     row = (await connection.execute(_VERSION, {"org_id": org_id, "user_id": user_id})).one_or_none()
     return row.version if row is not None else None
+
+
+async def version_and_model(
+    connection: AsyncConnection, org_id: OrgId, user_id: UserId
+) -> tuple[int | None, str | None]:
+    """The version as `version_of` gives it, and the active model of the same moment; both None without a vector."""
+    row = (await connection.execute(_VERSION_AND_MODEL, {"org_id": org_id, "user_id": user_id})).one_or_none()
+    return (row.version, row.active_model) if row is not None else (None, None)
 
 
 async def changes(
@@ -218,4 +238,4 @@ async def changes(
             vectors=row.vectors,
         )
     added_up_to = row.version if row.row_count < portion else row.last_version
-    return Changes(row.version, row.reload_before, row.deleted, added, added_up_to)
+    return Changes(row.version, row.reload_before, row.deleted, added, added_up_to, row.active_model)

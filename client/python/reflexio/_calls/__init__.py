@@ -5,9 +5,10 @@ from reflexio._calls.interactions import delete_interaction, list_all_interactio
 from reflexio._calls.publishing import publish
 from reflexio._calls.requests import delete_everything, delete_request, delete_requests, delete_session, list_requests
 from reflexio._calls.searching import search
-from reflexio._calls.server import server_info, who_am_i
+from reflexio._calls.server import cancel_reindex, server_info, start_reindex, who_am_i
 
 __all__ = [
+    "cancel_reindex",
     "delete_everything",
     "delete_interaction",
     "delete_request",
@@ -25,5 +26,6 @@ __all__ = [
     "search",
     "server_info",
     "set_retention",
+    "start_reindex",
     "who_am_i",
 ]

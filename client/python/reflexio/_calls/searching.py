@@ -105,6 +105,8 @@ def _response(answer: pb.SearchInteractionsResponse) -> SearchInteractionsRespon
         msg="; ".join(_sentences(answer)),
         not_yet_embedded_count=answer.not_yet_embedded_count,
         truncated=answer.truncated,
+        set_aside_count=answer.set_aside_count,
+        words_only=answer.words_only,
     )
 
 
@@ -112,5 +114,9 @@ def _sentences(answer: pb.SearchInteractionsResponse) -> Iterator[str]:
     yield f"{len(answer.hits)} found"
     if answer.not_yet_embedded_count:
         yield f"{answer.not_yet_embedded_count} so new that only their words were searched"
+    if answer.set_aside_count:
+        yield f"the embedding model failed on {answer.set_aside_count}, of which only their words were searched"
+    if answer.words_only:
+        yield "only words were searched, because the embedding model failed on the query"
     if answer.truncated:
         yield "more were left out because the answer would have become too large"

@@ -12,6 +12,7 @@ from reflexio import errors
 from reflexio._calls.call import Call
 from reflexio._channel import timeout_seconds
 from reflexio._endpoint import Endpoint, find_endpoint
+from reflexio._rpc_errors import from_rpc_error
 from reflexio._transport.attempts import Attempts
 
 API_KEY_VARIABLE = "REFLEXIO_API_KEY"
@@ -93,7 +94,7 @@ class Exchange:
 
     def failure(self, rpc_error: grpc.RpcError) -> errors.ReflexioError:
         """What a failed attempt means to the user."""
-        return errors.from_rpc_error(
+        return from_rpc_error(
             rpc_error,
             endpoint=self._connection.endpoint.url,
             advice=self._advice(),

@@ -16,9 +16,10 @@ from reflexio.models.responses import (
     SearchInteractionsResponse,
 )
 from reflexio.models.search import SearchInteractionsRequest, SearchMode
-from reflexio.models.server import ServerInfo, WhoAmI
+from reflexio.models.server import CancelReindexResponse, Reindex, ServerInfo, SetAsideInteraction, WhoAmI
 
 __all__ = [
+    "CancelReindexResponse",
     "DeleteAllInteractionsResponse",
     "DeleteInteractionResponse",
     "DeleteRequestResponse",
@@ -33,6 +34,7 @@ __all__ = [
     "Interaction",
     "InteractionData",
     "PublishUserInteractionResponse",
+    "Reindex",
     "Request",
     "RequestData",
     "SearchInteractionsRequest",
@@ -40,6 +42,7 @@ __all__ = [
     "SearchMode",
     "ServerInfo",
     "SessionData",
+    "SetAsideInteraction",
     "ToolUse",
     "UserActionType",
     "WhoAmI",

@@ -45,6 +45,10 @@ class SearchInteractionsResponse:
     """How many of the user's interactions were so new that they could be found by their words only."""
     truncated: bool = False
     """Whether some were left out because the answer would have become too large: ask for fewer, or without images."""
+    set_aside_count: int = 0
+    """How many of the user's interactions the embedding model failed on: they could be found by their words only."""
+    words_only: bool = False
+    """Whether a hybrid search compared words only, because the embedding model failed on the query."""
 
 
 @dataclass(slots=True, kw_only=True)

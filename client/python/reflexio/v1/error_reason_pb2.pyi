@@ -68,6 +68,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     google.rpc.RetryInfo says when to try again; somebody has to make room in the meantime.
         {"reason": "ERROR_REASON_STORAGE_FULL", "metadata": {}}
     """
+    ERROR_REASON_MODEL_UNAVAILABLE: _ErrorReason.ValueType  # 13
+    """FAILED_PRECONDITION. An embedding model cannot be loaded, or fails on a query of SEARCH_MODE_VECTOR; the other search
+    modes need no model. Nothing changed.
+        {"reason": "ERROR_REASON_MODEL_UNAVAILABLE", "metadata": {"embedding_model": "/models/none"}}
+    """
+    ERROR_REASON_REINDEX_UNDER_WAY: _ErrorReason.ValueType  # 14
+    """FAILED_PRECONDITION. The change to another embedding model is under way; wait for it or cancel it.
+        {"reason": "ERROR_REASON_REINDEX_UNDER_WAY", "metadata": {"embedding_model": "all-mpnet-base-v2"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """An ErrorReason says why a call failed. Branch on it and never on the text of an error.
@@ -125,5 +134,14 @@ ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 12
 """RESOURCE_EXHAUSTED. The database refuses to grow: its disk or its memory is full. The change was undone. A
 google.rpc.RetryInfo says when to try again; somebody has to make room in the meantime.
     {"reason": "ERROR_REASON_STORAGE_FULL", "metadata": {}}
+"""
+ERROR_REASON_MODEL_UNAVAILABLE: ErrorReason.ValueType  # 13
+"""FAILED_PRECONDITION. An embedding model cannot be loaded, or fails on a query of SEARCH_MODE_VECTOR; the other search
+modes need no model. Nothing changed.
+    {"reason": "ERROR_REASON_MODEL_UNAVAILABLE", "metadata": {"embedding_model": "/models/none"}}
+"""
+ERROR_REASON_REINDEX_UNDER_WAY: ErrorReason.ValueType  # 14
+"""FAILED_PRECONDITION. The change to another embedding model is under way; wait for it or cancel it.
+    {"reason": "ERROR_REASON_REINDEX_UNDER_WAY", "metadata": {"embedding_model": "all-mpnet-base-v2"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -160,7 +160,7 @@ class PublishResult(_message.Message):
     storage_type: _builtins.str
     """The kind of storage: "postgres" or "embedded-postgres"."""
     storage_label: _builtins.str
-    """Which storage, for people: a host and a database, or a folder's name. Never a secret."""
+    """Which storage, for people: a host and a database, or the path of a folder. Never a secret."""
     @_builtins.property
     def interaction_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The ids of its interactions, in the order in which they were given."""
@@ -272,6 +272,8 @@ class SearchInteractionsResponse(_message.Message):
     HITS_FIELD_NUMBER: _builtins.int
     NOT_YET_EMBEDDED_COUNT_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
+    WORDS_ONLY_FIELD_NUMBER: _builtins.int
     not_yet_embedded_count: _builtins.int
     """How many of the user's interactions were not embedded in time and so could be found by their words only.
     0 unless very many were published just now.
@@ -279,6 +281,14 @@ class SearchInteractionsResponse(_message.Message):
     truncated: _builtins.bool
     """Whether hits were left out because the answer would have been larger than the server's largest message.
     Ask for fewer, or without images.
+    """
+    set_aside_count: _builtins.int
+    """How many of the user's interactions the embedding model failed on, so that they could be found by their words only.
+    They are not among `not_yet_embedded_count`.
+    """
+    words_only: _builtins.bool
+    """Whether only words were compared, although SEARCH_MODE_HYBRID was asked for, because the embedding model failed on
+    the query.
     """
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchHit]:
@@ -290,10 +300,12 @@ class SearchInteractionsResponse(_message.Message):
         hits: _abc.Iterable[Global___SearchHit] | None = ...,
         not_yet_embedded_count: _builtins.int = ...,
         truncated: _builtins.bool = ...,
+        set_aside_count: _builtins.int = ...,
+        words_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "not_yet_embedded_count", b"not_yet_embedded_count", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "not_yet_embedded_count", b"not_yet_embedded_count", "set_aside_count", b"set_aside_count", "truncated", b"truncated", "words_only", b"words_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

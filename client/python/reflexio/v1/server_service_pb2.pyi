@@ -3,8 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -44,6 +47,30 @@ ACCESS_ROLE_MEMBER: AccessRole.ValueType  # 2
 ACCESS_ROLE_ADMIN: AccessRole.ValueType  # 3
 """May do everything, also what concerns all users at once."""
 Global___AccessRole: _TypeAlias = AccessRole  # noqa: Y015
+
+class _ReindexState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReindexStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReindexState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REINDEX_STATE_UNSPECIFIED: _ReindexState.ValueType  # 0
+    """Not given."""
+    REINDEX_STATE_BUILDING: _ReindexState.ValueType  # 1
+    """What is stored is being embedded with the other model; the former one is active."""
+    REINDEX_STATE_COMPLETE: _ReindexState.ValueType  # 2
+    """The model is active."""
+
+class ReindexState(_ReindexState, metaclass=_ReindexStateEnumTypeWrapper):
+    """A ReindexState says how far the change to another embedding model is."""
+
+REINDEX_STATE_UNSPECIFIED: ReindexState.ValueType  # 0
+"""Not given."""
+REINDEX_STATE_BUILDING: ReindexState.ValueType  # 1
+"""What is stored is being embedded with the other model; the former one is active."""
+REINDEX_STATE_COMPLETE: ReindexState.ValueType  # 2
+"""The model is active."""
+Global___ReindexState: _TypeAlias = ReindexState  # noqa: Y015
 
 @_typing.final
 class WhoAmIRequest(_message.Message):
@@ -123,22 +150,37 @@ class GetServerInfoResponse(_message.Message):
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
     EMBEDDING_BACKLOG_COUNT_FIELD_NUMBER: _builtins.int
     EMBEDDING_SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
+    CONFIGURED_EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
+    REINDEX_FIELD_NUMBER: _builtins.int
+    NEWEST_SET_ASIDE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the server."""
     embedding_model: _builtins.str
-    """The name of the embedding model."""
+    """The name of the embedding model that is active: the one that queries and interactions are embedded with."""
     embedding_dimension: _builtins.int
     """How many dimensions its vectors have."""
     storage_type: _builtins.str
     """The kind of storage: "postgres" or "embedded-postgres"."""
     storage_label: _builtins.str
-    """Which storage, for people: a host and a database, or a folder's name. Never a secret."""
+    """Which storage, for people: a host and a database, or the path of a folder. Never a secret."""
     max_message_bytes: _builtins.int
     """How many bytes one message to the server may have."""
     embedding_backlog_count: _builtins.int
     """How many of the organisation's interactions wait for being embedded. They can be found all the same."""
     embedding_set_aside_count: _builtins.int
     """How many of them were set aside because the model failed on them. They can be found by their words only."""
+    configured_embedding_model: _builtins.str
+    """The embedding model that this server's settings name. Where it is another than the active one, StartReindex
+    changes to it.
+    """
+    @_builtins.property
+    def reindex(self) -> Global___Reindex:
+        """The change to another embedding model that is under way; not set where none is."""
+
+    @_builtins.property
+    def newest_set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAsideInteraction]:
+        """The newest ten of those that were set aside."""
+
     def __init__(
         self,
         *,
@@ -150,11 +192,177 @@ class GetServerInfoResponse(_message.Message):
         max_message_bytes: _builtins.int = ...,
         embedding_backlog_count: _builtins.int = ...,
         embedding_set_aside_count: _builtins.int = ...,
+        configured_embedding_model: _builtins.str = ...,
+        reindex: Global___Reindex | None = ...,
+        newest_set_aside: _abc.Iterable[Global___SetAsideInteraction] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reindex", b"reindex"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding_backlog_count", b"embedding_backlog_count", "embedding_dimension", b"embedding_dimension", "embedding_model", b"embedding_model", "embedding_set_aside_count", b"embedding_set_aside_count", "max_message_bytes", b"max_message_bytes", "storage_label", b"storage_label", "storage_type", b"storage_type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configured_embedding_model", b"configured_embedding_model", "embedding_backlog_count", b"embedding_backlog_count", "embedding_dimension", b"embedding_dimension", "embedding_model", b"embedding_model", "embedding_set_aside_count", b"embedding_set_aside_count", "max_message_bytes", b"max_message_bytes", "newest_set_aside", b"newest_set_aside", "reindex", b"reindex", "storage_label", b"storage_label", "storage_type", b"storage_type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
+
+@_typing.final
+class SetAsideInteraction(_message.Message):
+    """A SetAsideInteraction is one that the embedding model failed on several times."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    INTERACTION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose it is."""
+    interaction_id: _builtins.int
+    """Which one."""
+    reason: _builtins.str
+    """What the model said to it."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        interaction_id: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interaction_id", b"interaction_id", "reason", b"reason", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAsideInteraction: _TypeAlias = SetAsideInteraction  # noqa: Y015
+
+@_typing.final
+class Reindex(_message.Message):
+    """A Reindex is the change to another embedding model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DONE_COUNT_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    embedding_model: _builtins.str
+    """The name of the model that is changed to."""
+    state: Global___ReindexState.ValueType
+    """How far it is."""
+    done_count: _builtins.int
+    """How many interactions it has been over, of all organisations."""
+    total_count: _builtins.int
+    """How many there are to go over. It may still grow by what is published meanwhile."""
+    failed_count: _builtins.int
+    """On how many of them the model failed. After the change they can be found by their words only.
+    A model that fails on more than a tenth is given up.
+    """
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    def __init__(
+        self,
+        *,
+        embedding_model: _builtins.str = ...,
+        state: Global___ReindexState.ValueType = ...,
+        done_count: _builtins.int = ...,
+        total_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done_count", b"done_count", "embedding_model", b"embedding_model", "failed_count", b"failed_count", "started_at", b"started_at", "state", b"state", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reindex: _TypeAlias = Reindex  # noqa: Y015
+
+@_typing.final
+class StartReindexRequest(_message.Message):
+    """StartReindexRequest says which embedding model to change to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
+    embedding_model: _builtins.str
+    """A sentence-transformers model as in the server's settings: the name of the packaged one, a folder on the server, or
+    a name that its library can load. Empty for the one that the settings of the server name.
+    """
+    def __init__(
+        self,
+        *,
+        embedding_model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding_model", b"embedding_model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartReindexRequest: _TypeAlias = StartReindexRequest  # noqa: Y015
+
+@_typing.final
+class StartReindexResponse(_message.Message):
+    """StartReindexResponse says what is going on now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REINDEX_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reindex(self) -> Global___Reindex:
+        """The change, which may have begun earlier."""
+
+    def __init__(
+        self,
+        *,
+        reindex: Global___Reindex | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reindex", b"reindex"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reindex", b"reindex"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartReindexResponse: _TypeAlias = StartReindexResponse  # noqa: Y015
+
+@_typing.final
+class CancelReindexRequest(_message.Message):
+    """CancelReindexRequest has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelReindexRequest: _TypeAlias = CancelReindexRequest  # noqa: Y015
+
+@_typing.final
+class CancelReindexResponse(_message.Message):
+    """CancelReindexResponse says what was given up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
+    embedding_model: _builtins.str
+    """The name of the model that was being changed to; empty where no change was under way."""
+    def __init__(
+        self,
+        *,
+        embedding_model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding_model", b"embedding_model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelReindexResponse: _TypeAlias = CancelReindexResponse  # noqa: Y015

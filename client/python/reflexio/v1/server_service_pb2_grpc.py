@@ -45,6 +45,16 @@ class ServerServiceStub(object):
                 request_serializer=reflexio_dot_v1_dot_server__service__pb2.GetServerInfoRequest.SerializeToString,
                 response_deserializer=reflexio_dot_v1_dot_server__service__pb2.GetServerInfoResponse.FromString,
                 _registered_method=True)
+        self.StartReindex = channel.unary_unary(
+                '/reflexio.v1.ServerService/StartReindex',
+                request_serializer=reflexio_dot_v1_dot_server__service__pb2.StartReindexRequest.SerializeToString,
+                response_deserializer=reflexio_dot_v1_dot_server__service__pb2.StartReindexResponse.FromString,
+                _registered_method=True)
+        self.CancelReindex = channel.unary_unary(
+                '/reflexio.v1.ServerService/CancelReindex',
+                request_serializer=reflexio_dot_v1_dot_server__service__pb2.CancelReindexRequest.SerializeToString,
+                response_deserializer=reflexio_dot_v1_dot_server__service__pb2.CancelReindexResponse.FromString,
+                _registered_method=True)
 
 
 class ServerServiceServicer(object):
@@ -65,6 +75,24 @@ class ServerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartReindex(self, request, context):
+        """StartReindex has everything that is stored embedded with another embedding model, while all calls are answered with
+        the active one. As soon as that is complete the other one becomes the active one, for all replicas at once. The work
+        goes on whatever becomes of the caller or of a replica; GetServerInfo says how far it is. Starting what is under way
+        or done already changes nothing. It concerns all organisations and needs an administrator's key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelReindex(self, request, context):
+        """CancelReindex gives up what StartReindex began, unless it is complete already; the active model stays.
+        It needs an administrator's key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ServerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +105,16 @@ def add_ServerServiceServicer_to_server(servicer, server):
                     servicer.GetServerInfo,
                     request_deserializer=reflexio_dot_v1_dot_server__service__pb2.GetServerInfoRequest.FromString,
                     response_serializer=reflexio_dot_v1_dot_server__service__pb2.GetServerInfoResponse.SerializeToString,
+            ),
+            'StartReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartReindex,
+                    request_deserializer=reflexio_dot_v1_dot_server__service__pb2.StartReindexRequest.FromString,
+                    response_serializer=reflexio_dot_v1_dot_server__service__pb2.StartReindexResponse.SerializeToString,
+            ),
+            'CancelReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelReindex,
+                    request_deserializer=reflexio_dot_v1_dot_server__service__pb2.CancelReindexRequest.FromString,
+                    response_serializer=reflexio_dot_v1_dot_server__service__pb2.CancelReindexResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +172,60 @@ class ServerService(object):
             '/reflexio.v1.ServerService/GetServerInfo',
             reflexio_dot_v1_dot_server__service__pb2.GetServerInfoRequest.SerializeToString,
             reflexio_dot_v1_dot_server__service__pb2.GetServerInfoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reflexio.v1.ServerService/StartReindex',
+            reflexio_dot_v1_dot_server__service__pb2.StartReindexRequest.SerializeToString,
+            reflexio_dot_v1_dot_server__service__pb2.StartReindexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reflexio.v1.ServerService/CancelReindex',
+            reflexio_dot_v1_dot_server__service__pb2.CancelReindexRequest.SerializeToString,
+            reflexio_dot_v1_dot_server__service__pb2.CancelReindexResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,16 @@ class ServerServiceStub:
     """WhoAmI returns the organisation and the rights that the caller's credential gives."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_server_service_pb2.GetServerInfoRequest, _server_service_pb2.GetServerInfoResponse]
     """GetServerInfo returns what this server is, what it stores where, and how much work it has before it."""
+    StartReindex: _grpc.UnaryUnaryMultiCallable[_server_service_pb2.StartReindexRequest, _server_service_pb2.StartReindexResponse]
+    """StartReindex has everything that is stored embedded with another embedding model, while all calls are answered with
+    the active one. As soon as that is complete the other one becomes the active one, for all replicas at once. The work
+    goes on whatever becomes of the caller or of a replica; GetServerInfo says how far it is. Starting what is under way
+    or done already changes nothing. It concerns all organisations and needs an administrator's key.
+    """
+    CancelReindex: _grpc.UnaryUnaryMultiCallable[_server_service_pb2.CancelReindexRequest, _server_service_pb2.CancelReindexResponse]
+    """CancelReindex gives up what StartReindex began, unless it is complete already; the active model stays.
+    It needs an administrator's key.
+    """
 
 @_typing.type_check_only
 class ServerServiceAsyncStub(ServerServiceStub):
@@ -47,6 +57,16 @@ class ServerServiceAsyncStub(ServerServiceStub):
     """WhoAmI returns the organisation and the rights that the caller's credential gives."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_server_service_pb2.GetServerInfoRequest, _server_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """GetServerInfo returns what this server is, what it stores where, and how much work it has before it."""
+    StartReindex: _aio.UnaryUnaryMultiCallable[_server_service_pb2.StartReindexRequest, _server_service_pb2.StartReindexResponse]  # type: ignore[assignment]
+    """StartReindex has everything that is stored embedded with another embedding model, while all calls are answered with
+    the active one. As soon as that is complete the other one becomes the active one, for all replicas at once. The work
+    goes on whatever becomes of the caller or of a replica; GetServerInfo says how far it is. Starting what is under way
+    or done already changes nothing. It concerns all organisations and needs an administrator's key.
+    """
+    CancelReindex: _aio.UnaryUnaryMultiCallable[_server_service_pb2.CancelReindexRequest, _server_service_pb2.CancelReindexResponse]  # type: ignore[assignment]
+    """CancelReindex gives up what StartReindex began, unless it is complete already; the active model stays.
+    It needs an administrator's key.
+    """
 
 class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
     """ServerService tells a caller who it is and what it talks to."""
@@ -66,5 +86,27 @@ class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_server_service_pb2.GetServerInfoResponse, _abc.Awaitable[_server_service_pb2.GetServerInfoResponse]]:
         """GetServerInfo returns what this server is, what it stores where, and how much work it has before it."""
+
+    @_abc_1.abstractmethod
+    def StartReindex(
+        self,
+        request: _server_service_pb2.StartReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_server_service_pb2.StartReindexResponse, _abc.Awaitable[_server_service_pb2.StartReindexResponse]]:
+        """StartReindex has everything that is stored embedded with another embedding model, while all calls are answered with
+        the active one. As soon as that is complete the other one becomes the active one, for all replicas at once. The work
+        goes on whatever becomes of the caller or of a replica; GetServerInfo says how far it is. Starting what is under way
+        or done already changes nothing. It concerns all organisations and needs an administrator's key.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelReindex(
+        self,
+        request: _server_service_pb2.CancelReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_server_service_pb2.CancelReindexResponse, _abc.Awaitable[_server_service_pb2.CancelReindexResponse]]:
+        """CancelReindex gives up what StartReindex began, unless it is complete already; the active model stays.
+        It needs an administrator's key.
+        """
 
 def add_ServerServiceServicer_to_server(servicer: ServerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
