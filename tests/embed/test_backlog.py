@@ -202,17 +202,20 @@ async def test_waiting_ends_when_another_server_is_done(backlog, corpus, org_id,
 
 
 async def test_memory_is_bounded_and_what_does_not_fit_is_embedded_later(
-    backlog, hand_over, org_id, embedder, monkeypatch, leased
+    backlog, hand_over, org_id, user_id, embedder, monkeypatch, leased
 ):
     monkeypatch.setattr(held, "_MOST_BYTES", 40_000)
     monkeypatch.setattr(held, "_RESERVED_BYTES", 10_000)
-    assert backlog.has_room(1)
+    assert backlog.has_room(org_id, user_id, 1)
     embedder.close()
     ids = await hand_over(backlog, *("x" * 1000 for _ in range(50)))
-    assert not backlog.has_room(1) or backlog._held.room_bytes(wanted=False) < 1010
+    # Half of what is not reserved: the rest is for others, of whom one gets half of that.
+    assert len(backlog._held) == 14
+    ids += await hand_over(backlog, *("x" * 1000 for _ in range(50)), user=UserId("another user"))
+    assert len(backlog._held) == 14 + 7
 
     async def what_does_not_fit_is_free():
-        return await leased() == (29, 21)
+        return await leased() == (21, 79)
 
     await eventually(what_does_not_fit_is_free)
     embedder.open()
@@ -222,9 +225,9 @@ async def test_memory_is_bounded_and_what_does_not_fit_is_embedded_later(
     assert backlog._held.room_bytes(wanted=True) == 40_000
 
 
-def test_room_is_bounded_by_count(backlog):
-    assert backlog.has_room(3584)
-    assert not backlog.has_room(3585)
+def test_room_is_bounded_by_count(backlog, org_id, user_id):
+    assert backlog.has_room(org_id, user_id, 1792)
+    assert not backlog.has_room(org_id, user_id, 1793)
 
 
 async def test_stopping_gives_back_what_was_not_done(database, embedding, embedder, hand_over, org_id, leased, user_id):

@@ -170,7 +170,7 @@ async def test_more_than_memory_holds_is_embedded_all_the_same(
     for n in range(5):
         await replica.publish(org_id, user_id, *(f"tea {n} {k}" for k in range(900)))
     assert await replica.queued(org_id, user_id) == 4500
-    assert not replica.backlog.has_room(900)
+    assert not replica.backlog.has_room(org_id, user_id, 900)
     found = await replica.search(org_id, user_id, "tea 4 899", patience=0, mode=SearchMode.FTS, top_k=1)
     assert contents(found) == ["tea 4 899"]
     model_waits()

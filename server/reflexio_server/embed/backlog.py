@@ -8,14 +8,16 @@ Nothing depends on a claim: vectors are stored only for rows that the same trans
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import structlog
 
 from reflexio_server.domain.errors import PASSING_FAULTS, NotReady
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
+from reflexio_server.embed.claims import FairClaims
 from reflexio_server.embed.embedding import Embedding
+from reflexio_server.embed.fair_queue import Owner
 from reflexio_server.embed.held import HeldWork, Work
 from reflexio_server.embed.writer import VectorWriter
 from reflexio_server.store import embedding_queue
@@ -58,10 +60,14 @@ class NotEmbedded(NamedTuple):
 class Backlog:
     """Has everything embedded that was published. To be used from one event loop."""
 
-    def __init__(self, database: Database, embedding: Embedding) -> None:
+    def __init__(
+        self, database: Database, embedding: Embedding, on_left: Callable[[OrgId, UserId], None] = lambda *_: None
+    ) -> None:
+        """`on_left` is called with the owner of each interaction that left the queue through this server."""
         self._database = database
         self._embedding = embedding
-        self._held = HeldWork()
+        self._held = HeldWork(on_left)
+        self._claims = FairClaims(database)
         self._writer = VectorWriter(database, embedding, self._held, self._after_progress, self._give_back)
         self._wake = asyncio.Event()
         self._to_release: list[tuple[OrgId, InteractionId]] = []
@@ -85,15 +91,18 @@ class Backlog:
         with contextlib.suppress(*PASSING_FAULTS):
             await self._release()
 
-    def has_room(self, count: int) -> bool:
-        """Whether `count` more texts may be handed over. Their rows are then to be leased for `LEASE_SECONDS`."""
-        return self._held.has_room(count, 1, wanted=False)
+    def has_room(self, org_id: OrgId, user_id: UserId, count: int) -> bool:
+        """Whether `count` more texts of a user may be handed over.
+
+        Their rows are then to be leased for `LEASE_SECONDS`.
+        """
+        return self._held.has_room((org_id, user_id), count, 1, wanted=False)
 
     def hand_over(self, org_id: OrgId, user_id: UserId, items: Sequence[tuple[InteractionId, str]]) -> None:
         """Take over texts that were just committed with a lease. What does not fit is given free again."""
         for interaction_id, text in items:
             queued = QueuedText(org_id, user_id, interaction_id, text)
-            if self._take(queued, _now() + LEASE_SECONDS, wanted=False) is None:
+            if self._take(queued, queued.owner, _now() + LEASE_SECONDS, wanted=False) is None:
                 self._to_release.append((org_id, interaction_id))
         if self._to_release:
             self._wake.set()
@@ -184,11 +193,11 @@ class Backlog:
             room = self._held.room_bytes(wanted=True)
             queued = await embedding_queue.read(connection, org_id, elsewhere, room, leased_too=leased_too)
         # Unleased: another server may have it too; the renewal leases it to us.
-        works += [work for q in queued if (work := self._take(q, 0.0, wanted=True)) is not None]
+        works += [work for q in queued if (work := self._take(q, q.owner, 0.0, wanted=True)) is not None]
         return works, elsewhere.difference(q.interaction_id for q in queued)
 
-    def _take(self, queued: QueuedText, leased_until: float, *, wanted: bool) -> Work | None:
-        """Embed a text here; None where there is no room."""
+    def _take(self, queued: QueuedText, share: Owner, leased_until: float, *, wanted: bool) -> Work | None:
+        """Embed a text here; None where there is no room in its owner's share, or at all where it takes no share."""
         work = self._held.get(queued.org_id, queued.interaction_id)
         if work is not None:
             work.leased_until = max(work.leased_until, leased_until)
@@ -198,11 +207,11 @@ class Backlog:
         if self._stopped or queued.text is None:
             return None
         size = len(queued.text.encode())
-        if not self._held.has_room(1, size, wanted=wanted):
+        if not self._held.has_room(share, 1, size, wanted=wanted):
             return None
         embedder = self._embedding.embedder
-        job = self._embedding.embed_document(queued.text, wanted=wanted)
-        work = Work(queued.org_id, queued.user_id, queued.interaction_id, size, leased_until, job)
+        job = self._embedding.embed_document(queued.text, wanted=wanted, owner=queued.owner)
+        work = Work(queued.org_id, queued.user_id, queued.interaction_id, size, leased_until, job, wanted=wanted)
         self._held.add(work)
         job.result.add_done_callback(lambda _: self._writer.embedded(work, embedder))
         return work
@@ -237,13 +246,13 @@ class Backlog:
     async def _sweep(self) -> None:
         """Claim what nobody works on, until there is enough to do."""
         while len(self._held) < _PORTION and self._held.room_bytes(wanted=False) > _PORTION_BYTES:
-            async with self._database.autocommit() as connection:
-                claimed = await embedding_queue.claim(connection, _PORTION, _PORTION_BYTES, LEASE_SECONDS)
+            claimed = await self._claims.next(_PORTION, _PORTION_BYTES, LEASE_SECONDS)
             self._more_waiting = bool(claimed)
             if not claimed:
                 return
             for queued in claimed:
-                self._take(queued, _now() + LEASE_SECONDS, wanted=False)
+                # Users have had their shares already: that they take turns is what the claims see to.
+                self._take(queued, None, _now() + LEASE_SECONDS, wanted=False)
 
     async def _renew(self) -> None:
         """Prolong the leases of what is still being worked on."""

@@ -1,7 +1,10 @@
-"""The one thread that runs the embedding model: joins texts of many callers into batches, the most urgent first."""
+"""The one thread that runs the embedding model: joins texts of many callers into batches, the most urgent first.
+
+Among what is equally urgent, users take turns: each batch is built around a text of another user, and the places left
+in it are offered to all.
+"""
 
 import asyncio
-import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
@@ -12,6 +15,7 @@ import structlog
 
 from reflexio_server.domain.errors import NotReady
 from reflexio_server.embed.embedder import Embedder, Vectors
+from reflexio_server.embed.fair_queue import FairQueue, Owner
 
 _log = structlog.get_logger("reflexio.embed")
 
@@ -42,7 +46,9 @@ class Priority(IntEnum):
 class EmbeddingJob:
     """A text on its way through the embedding thread."""
 
-    def __init__(self, text: str, priority: Priority, result: asyncio.Future[Vectors]) -> None:
+    def __init__(self, text: str, priority: Priority, owner: Owner, result: asyncio.Future[Vectors]) -> None:
+        self.owner = owner
+        """Whose turn is taken by it."""
         self.result = result
         """Becomes the vectors of the text's pieces, in order; cancelling it drops what was not begun."""
         self.priority = priority
@@ -90,7 +96,7 @@ class EmbeddingThread:
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
         # Guarded by the condition.
-        self._waiting: dict[Priority, OrderedDict[EmbeddingJob, None]] = {p: OrderedDict() for p in Priority}
+        self._waiting: dict[Priority, FairQueue[EmbeddingJob]] = {p: FairQueue() for p in Priority}
         self._stopping = False
         self._recent_queries: OrderedDict[str, Vectors] = OrderedDict()
 
@@ -124,22 +130,25 @@ class EmbeddingThread:
             self._stopping = True
             self._changed.notify()
             left = [job for jobs in self._waiting.values() for job in jobs]
-            for jobs in self._waiting.values():
-                jobs.clear()
+            self._waiting = {priority: FairQueue() for priority in Priority}
         for job in left:
             if not job.result.done():
                 job.result.set_exception(NotReady("stopping"))
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    async def embed_query(self, text: str) -> Vectors:
+    async def embed_query(self, text: str, owner: Owner = None) -> Vectors:
         """The vector of a query: shape (dimension,), read-only. It overtakes all documents.
 
         A query that does not fit the model gets the mean of the vectors of its pieces.
+
+        Args:
+            text: What is asked.
+            owner: Who takes a turn among those who ask.
         """
         vector = self._recent_queries.get(text)
         if vector is None:
-            pieces = await self._submit(text, Priority.QUERY).result
+            pieces = await self._submit(text, Priority.QUERY, owner).result
             vector = np.asarray(pieces.mean(axis=0), dtype=np.float32)
             vector /= max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
             vector.flags.writeable = False
@@ -151,29 +160,30 @@ class EmbeddingThread:
         self._recent_queries.move_to_end(text)
         return vector
 
-    def embed_document(self, text: str, *, wanted: bool) -> EmbeddingJob:
+    def embed_document(self, text: str, *, wanted: bool, owner: Owner = None) -> EmbeddingJob:
         """Have a text embedded; the job's result becomes the vectors of its pieces, or what the model raised.
 
         Args:
             text: What to embed.
             wanted: Whether somebody waits for it.
+            owner: Who takes a turn among those whose texts are as urgent.
         """
-        return self._submit(text, Priority.WANTED if wanted else Priority.BACKLOG)
+        return self._submit(text, Priority.WANTED if wanted else Priority.BACKLOG, owner)
 
     def promote(self, job: EmbeddingJob) -> None:
         """Put a document in front of those for which nobody waits."""
         with self._changed:
-            if job in self._waiting[Priority.BACKLOG]:
-                del self._waiting[Priority.BACKLOG][job]
-                self._waiting[Priority.WANTED][job] = None
+            if self._waiting[Priority.BACKLOG].has(job.owner, job):
+                self._waiting[Priority.BACKLOG].remove(job.owner, job)
+                self._waiting[Priority.WANTED].add(job.owner, job)
                 job.priority = Priority.WANTED
 
-    def _submit(self, text: str, priority: Priority) -> EmbeddingJob:
-        job = EmbeddingJob(text, priority, asyncio.get_running_loop().create_future())
+    def _submit(self, text: str, priority: Priority, owner: Owner) -> EmbeddingJob:
+        job = EmbeddingJob(text, priority, owner, asyncio.get_running_loop().create_future())
         with self._changed:
             if self._stopping or self._thread is None:
                 raise NotReady("stopping" if self._stopping else "starting")
-            self._waiting[priority][job] = None
+            self._waiting[priority].add(owner, job)
             self._changed.notify()
         return job
 
@@ -198,9 +208,9 @@ class EmbeddingThread:
                 if self._stopping:
                     return None
                 jobs = next(filter(None, self._waiting.values()))
-                window = list(itertools.islice(jobs, _WINDOW))
+                window = jobs.first(_WINDOW)
                 for job in [job for job in window if job.result.cancelled()]:
-                    del jobs[job]
+                    jobs.remove(job.owner, job)
             window = [job for job in window if not job.result.cancelled()]
             if not window:
                 continue
@@ -210,6 +220,8 @@ class EmbeddingThread:
                 continue
             ready = [job for job in window if job.is_split or (job.is_short and self._split(job))]
             if ready:
+                with self._changed:
+                    jobs.took_turn(ready[0].owner)
                 return _batch_of(ready)
 
     def _split(self, job: EmbeddingJob) -> bool:
@@ -233,8 +245,8 @@ class EmbeddingThread:
         with self._changed:
             # A long text goes to the end: the others need not wait for all of it.
             for job in batch:
-                if job not in finished and job in self._waiting[job.priority]:
-                    self._waiting[job.priority].move_to_end(job)
+                if job not in finished:
+                    self._waiting[job.priority].postpone(job.owner, job)
         return outcomes
 
     def _vectors_of(self, batch: Sequence[EmbeddingJob]) -> Sequence[Vectors | Exception]:
@@ -254,7 +266,7 @@ class EmbeddingThread:
     def _remove(self, jobs: Collection[EmbeddingJob]) -> None:
         with self._changed:
             for job in jobs:
-                self._waiting[job.priority].pop(job, None)
+                self._waiting[job.priority].remove(job.owner, job)
 
     @staticmethod
     def _report(outcomes: Sequence[_Outcome]) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from reflexio_server.embed.batching import EmbeddingJob
 from reflexio_server.embed.embedder import Embedder, Vectors
+from reflexio_server.embed.fair_queue import Owner
 
 
 class Embedding(Protocol):
@@ -14,10 +15,10 @@ class Embedding(Protocol):
     def embedder(self) -> Embedder:
         """The active model, as far as it is known here."""
 
-    def embed_query(self, text: str) -> Coroutine[Any, Any, Vectors]:
+    def embed_query(self, text: str, owner: Owner = None) -> Coroutine[Any, Any, Vectors]:
         """The vector of a query, as `EmbeddingThread.embed_query` says."""
 
-    def embed_document(self, text: str, *, wanted: bool) -> EmbeddingJob:
+    def embed_document(self, text: str, *, wanted: bool, owner: Owner = None) -> EmbeddingJob:
         """Have a text embedded, as `EmbeddingThread.embed_document` says."""
 
     def promote(self, job: EmbeddingJob) -> None:

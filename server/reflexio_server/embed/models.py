@@ -10,6 +10,7 @@ import structlog
 
 from reflexio_server.embed.batching import EmbeddingJob, EmbeddingThread
 from reflexio_server.embed.embedder import Embedder, ModelUnavailable, Vectors
+from reflexio_server.embed.fair_queue import Owner
 from reflexio_server.store import embedding_models
 from reflexio_server.store.database import Database
 from reflexio_server.store.embedding_models import ACTIVE, BUILDING, KnownModel
@@ -68,13 +69,13 @@ class EmbeddingModels:
         """The active model, as far as it is known here."""
         return self.active.embedder
 
-    def embed_query(self, text: str) -> Coroutine[Any, Any, Vectors]:
+    def embed_query(self, text: str, owner: Owner = None) -> Coroutine[Any, Any, Vectors]:
         """The vector of a query, as `EmbeddingThread.embed_query` says."""
-        return self.active.embed_query(text)
+        return self.active.embed_query(text, owner)
 
-    def embed_document(self, text: str, *, wanted: bool) -> EmbeddingJob:
+    def embed_document(self, text: str, *, wanted: bool, owner: Owner = None) -> EmbeddingJob:
         """Have a text embedded, as `EmbeddingThread.embed_document` says."""
-        return self.active.embed_document(text, wanted=wanted)
+        return self.active.embed_document(text, wanted=wanted, owner=owner)
 
     def promote(self, job: EmbeddingJob) -> None:
         """Put a document in front of those for which nobody waits."""

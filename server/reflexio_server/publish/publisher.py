@@ -53,7 +53,7 @@ class Publisher:
                 i if i.created_at is not None else replace(i, created_at=now) for i in publication.interactions
             ),
         )
-        has_room = self.backlog.has_room(len(dated.interactions))
+        has_room = self.backlog.has_room(org_id, dated.user_id, len(dated.interactions))
         lease_seconds = LEASE_SECONDS if has_room else 0
         publish = await self.store.add(org_id, dated, new_request_id(), now, lease_seconds)
         if has_room and not publish.repeated:

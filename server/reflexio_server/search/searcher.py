@@ -185,7 +185,7 @@ class Searcher:
         for _ in range(_ATTEMPTS):
             embedder = self.embedding.embedder
             vector, missing = await _both(
-                _told_apart(self.embedding.embed_query(query.text), embedder),
+                _told_apart(self.embedding.embed_query(query.text, (org_id, query.user_id)), embedder),
                 self.backlog.catch_up(org_id, query.user_id, patience),
             )
             # Where the model was changed meanwhile, all of that was in vain.

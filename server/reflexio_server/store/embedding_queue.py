@@ -29,22 +29,51 @@ def _ids(name: str) -> BindParameter[Any]:
 _SIZE = "octet_length(i.role) + octet_length(i.content) + octet_length(i.user_action_description)"
 
 # Rows beyond what fits are locked, and free again as soon as the statement ends.
-_CLAIM = text(f"""
-    with free as (
-        select org_id, interaction_id from embedding_queue
-        where leased_until <= now() and set_aside_reason is null
-        order by leased_until limit :count for update skip locked
-    ), sized as (
+_LEASE_WHAT_FITS = f"""
+    sized as (
         select i.org_id, i.interaction_id, i.role, i.content, i.user_action_description,
-               row_number() over by_id as place, sum({_SIZE}) over by_id as total
+               row_number() over in_turn as place, sum({_SIZE}) over in_turn as total
         from free f join interactions i on i.org_id = f.org_id and i.interaction_id = f.interaction_id
-        window by_id as (order by i.org_id, i.interaction_id)
+        window in_turn as (order by f.turn, i.org_id, i.interaction_id)
     )
     update embedding_queue q set leased_until = now() + make_interval(secs => :lease_seconds)
     from sized s
     where q.org_id = s.org_id and q.interaction_id = s.interaction_id and (s.place = 1 or s.total <= :most_bytes)
     returning q.org_id, q.interaction_id, q.user_id, s.role, s.content, s.user_action_description
-""").bindparams(bindparam("lease_seconds", type_=Float))  # noqa: S608 -- the only thing put in is a constant.
+"""  # noqa: S608 -- the only thing put in is a constant.
+
+_CLAIM = text(f"""
+    with free as (
+        select org_id, interaction_id, 1 as turn from embedding_queue
+        where leased_until <= now() and set_aside_reason is null
+        order by leased_until limit :count for update skip locked
+    ), {_LEASE_WHAT_FITS}
+""").bindparams(bindparam("lease_seconds", type_=Float))  # noqa: S608 -- as above.
+
+# From user to user along the index, without reading what each of them has.
+_OWNERS = text("""
+    with recursive owners as (
+        (select org_id, user_id from embedding_queue
+         where (org_id, user_id) > (:org_id, :user_id) order by org_id, user_id limit 1)
+        union all
+        select next.org_id, next.user_id from owners o cross join lateral (
+            select q.org_id, q.user_id from embedding_queue q
+            where (q.org_id, q.user_id) > (o.org_id, o.user_id) order by q.org_id, q.user_id limit 1) next
+    ) select org_id, user_id from owners limit :count
+""").bindparams(bindparam("org_id", type_=BigInteger), bindparam("user_id", type_=Text))
+
+_CLAIM_OF = text(f"""
+    with free as (
+        select f.org_id, f.interaction_id, row_number() over (partition by o.org_id, o.user_id) as turn
+        from unnest(:org_ids, :user_ids) as o (org_id, user_id) cross join lateral (
+            select q.org_id, q.interaction_id from embedding_queue q
+            where q.org_id = o.org_id and q.user_id = o.user_id
+              and q.leased_until <= now() and q.set_aside_reason is null
+            order by q.leased_until limit :each for update skip locked) f
+    ), {_LEASE_WHAT_FITS}
+""").bindparams(  # noqa: S608 -- as above.
+    bindparam("lease_seconds", type_=Float), _ids("org_ids"), bindparam("user_ids", type_=ARRAY(Text))
+)
 
 # What failed before is left alone until its time has come.
 _READ = text(f"""
@@ -116,6 +145,11 @@ class QueuedText:
     text: str | None
     """None where it is not to be worked on now."""
 
+    @property
+    def owner(self) -> tuple[OrgId, UserId]:
+        """Whose it is."""
+        return self.org_id, self.user_id
+
 
 @dataclass(frozen=True, slots=True)
 class UserQueue:
@@ -147,6 +181,41 @@ async def claim(connection: AsyncConnection, count: int, most_bytes: int, lease_
     """
     parameters = {"count": count, "most_bytes": most_bytes, "lease_seconds": lease_seconds}
     rows = await connection.execute(_CLAIM, parameters)
+    return [_queued_text(OrgId(row.org_id), row) for row in rows]
+
+
+async def owners(
+    connection: AsyncConnection, after: tuple[OrgId, UserId], count: int
+) -> Sequence[tuple[OrgId, UserId]]:
+    """The next users who have rows in the queue, in the order of organisations and users."""
+    parameters = {"org_id": after[0], "user_id": after[1], "count": count}
+    return [(OrgId(row.org_id), UserId(row.user_id)) for row in await connection.execute(_OWNERS, parameters)]
+
+
+async def claim_of(
+    connection: AsyncConnection,
+    owners: Collection[tuple[OrgId, UserId]],
+    each: int,
+    most_bytes: int,
+    lease_seconds: float,
+) -> Sequence[QueuedText]:
+    """Lease what nobody works on of some users, those of each that have waited longest first.
+
+    Args:
+        connection: Where to do it; one statement.
+        owners: Whose.
+        each: How many of each user at most.
+        most_bytes: How long the texts may be together, as for `claim`; the users' first texts are taken first.
+        lease_seconds: For how long.
+    """
+    parameters = {
+        "org_ids": [org_id for org_id, _ in owners],
+        "user_ids": [user_id for _, user_id in owners],
+        "each": each,
+        "most_bytes": most_bytes,
+        "lease_seconds": lease_seconds,
+    }
+    rows = await connection.execute(_CLAIM_OF, parameters)
     return [_queued_text(OrgId(row.org_id), row) for row in rows]
 
 

@@ -140,7 +140,8 @@ embedding_queue = Table(
     # Where it is the model being built that failed: the active one has vectors of it; the row waits for the switch.
     Column("failed_model", Text),
 )
-Index(None, embedding_queue.c.org_id, embedding_queue.c.user_id)
+# By user, so that users can take turns however much one of them has waiting.
+Index(None, embedding_queue.c.org_id, embedding_queue.c.user_id, embedding_queue.c.leased_until)
 Index(None, embedding_queue.c.leased_until, postgresql_where=embedding_queue.c.set_aside_reason.is_(None))
 
 user_versions = Table(
