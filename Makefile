@@ -11,7 +11,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-client test-faults generate check check-generated check-breaking release-contract format bench bench-hand-over bench-limits clean
+.PHONY: help serve test test-fast test-client test-faults generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ format: $(VENV)/.dev ## Put code and contract into their usual form
 
 bench: $(VENV)/.dev ## Measure publish and search against their floors (ARGS="--quick …")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-fairness: $(VENV)/.dev ## Measure a quiet user beside a noisy one (ARGS="--quick")
+	$(BIN)/python -m benchmarks.fairness $(ARGS)
 
 bench-hand-over: $(VENV)/.dev ## Measure how long BackgroundPublisher holds an agent up (ARGS="--quick …")
 	$(BIN)/python -m benchmarks.hand_over $(ARGS)

@@ -1,5 +1,6 @@
 """The one place that builds things: started along the data's way, stopped in reverse."""
 
+import asyncio
 import gc
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -7,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from reflexio_server.embed.backlog import Backlog
+from reflexio_server.embed.backlog_limits import BacklogLimits
 from reflexio_server.embed.embedder import Embedder
 from reflexio_server.embed.models import EmbeddingModels
 from reflexio_server.embed.reindexer import Reindexer
@@ -68,6 +70,7 @@ class Application:
         """
         self._settings = settings
         self._state = "starting"
+        self._stopping = asyncio.Event()
         self._running = AsyncExitStack()
         url = settings.database_url.get_secret_value() if settings.database_url is not None else None
         self._database_url = driver_url(url) if url is not None else None
@@ -85,7 +88,12 @@ class Application:
 
         configured = embedder.name if embedder is not None else settings.embedding_model
         self._models = EmbeddingModels(database, chosen, configured)
-        self._backlog = Backlog(database, self._models)
+        self._limits = BacklogLimits(
+            database,
+            most_of_user=settings.max_user_backlog,
+            most_of_organization=settings.max_organization_backlog,
+        )
+        self._backlog = Backlog(database, self._models, self._limits.left)
         self._models.after_switch = self._backlog.start_over
         self._reindexer = Reindexer(database, self._models)
         self._index = PartitionCache(database, self._models, memory_bytes=settings.index_memory_mb * _MIB)
@@ -98,7 +106,7 @@ class Application:
         lister = Lister(database)
         self._server = Server(
             InteractionService(
-                publisher=Publisher(publications, self._backlog),
+                publisher=Publisher(publications, self._backlog, self._limits),
                 searcher=Searcher(
                     database,
                     self._models,
@@ -112,11 +120,14 @@ class Application:
                 location=location,
                 image_rules=image_rules,
                 search_wait_seconds=settings.search_wait_seconds,
+                stopping=self._stopping,
             ),
             RequestService(lister, database),
             DataService(Exporter(database), Importer(imports, self._backlog), database, image_rules),
             ServerService(self._reindexer, self._backlog, location, settings.max_message_mb * _MIB),
             max_message_bytes=settings.max_message_mb * _MIB,
+            max_concurrent_calls=settings.max_concurrent_calls,
+            max_concurrent_streams=settings.max_concurrent_streams,
             state=lambda: self._state,
             with_reflection=settings.reflection,
             shares_port=self._shares_port,
@@ -148,6 +159,8 @@ class Application:
             await migrate(self._database)
             await require_config(self._database, self._settings.text_search_config)
             await self._models.start()
+            self._limits.start()
+            started.push_async_callback(self._limits.stop)
             self._backlog.start()
             started.push_async_callback(self._backlog.stop)
             self._reindexer.start()
@@ -170,6 +183,7 @@ class Application:
     async def stop(self) -> None:
         """Refuse new calls, let those in flight end, and stop everything in reverse order."""
         self._state = "stopping"
+        self._stopping.set()
         self._server.set_serving(serving=False)
         await self._server.stop(self._settings.drain_seconds, self._settings.lame_duck_seconds)
         await self._running.aclose()

@@ -52,6 +52,18 @@ class Settings(BaseSettings):
         5.0, ge=0, description="How long a search waits at most until interactions published just before are embedded."
     )
     max_message_mb: int = Field(32, ge=1, le=1024, description="Size of the largest request that is accepted, in MiB.")
+    max_concurrent_calls: int = Field(
+        256, ge=1, description="How many calls are worked on at once; further ones are refused with a time to retry."
+    )
+    max_concurrent_streams: int = Field(16, ge=1, description="The same for streams: bulk loads, exports and imports.")
+    max_user_backlog: int = Field(
+        50_000,
+        ge=1,
+        description="How many interactions of one user may wait for being embedded; beyond, publishes are refused.",
+    )
+    max_organization_backlog: int = Field(
+        500_000, ge=1, description="The same for all users of an organisation together."
+    )
     max_image_mb: int = Field(10, ge=1, description="Size of the largest image file that is accepted, in MiB.")
     max_image_megapixels: int = Field(
         50, ge=1, description="Size of the largest image when unpacked, in million pixels."

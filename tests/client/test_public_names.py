@@ -50,6 +50,8 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters():
             name.replace("__a", "__"): [
                 (parameter.name, parameter.kind, parameter.default, parameter.annotation)
                 for parameter in inspect.signature(method).parameters.values()
+                # Only a loop can ask an asynchronous iterable.
+                if parameter.name != "publishes"
             ]
             for name, method in methods_of(client_class).items()
         }
@@ -64,7 +66,8 @@ def test_every_method_that_sends_is_awaited_in_the_one_and_not_in_the_other():
         for name, method in methods_of(reflexio.AsyncReflexioClient).items()
         if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)
     }
-    assert waits == set(methods_of(reflexio.AsyncReflexioClient)) - {"__init__", "__repr__"}
+    iterated = {"publish_interactions"}
+    assert waits == set(methods_of(reflexio.AsyncReflexioClient)) - {"__init__", "__repr__"} - iterated
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
-from reflexio._calls import data, interactions, publishing, requests, searching, server
+from reflexio._calls import data, interactions, publishing, requests, searching, server, streaming
 from reflexio._calls.call import Method
 
 METHODS: list[Method] = [
     publishing.PUBLISH,
+    streaming.STREAM_PUBLISH,
     searching.SEARCH,
     interactions.LIST,
     interactions.LIST_ALL,

@@ -53,5 +53,11 @@ def test_one_makes_the_class_it_is_called_on():
 
 @pytest.mark.parametrize("found", CLASSES, ids=lambda found: found.__name__)
 def test_only_what_passes_by_itself_is_worth_repeating(found: type[ReflexioError]):
-    passing = {Reason.NOT_READY, Reason.DATABASE_UNAVAILABLE, Reason.STORAGE_FULL}
+    passing = {
+        Reason.NOT_READY,
+        Reason.DATABASE_UNAVAILABLE,
+        Reason.STORAGE_FULL,
+        Reason.TOO_MANY_CALLS,
+        Reason.BACKLOG_FULL,
+    }
     assert (found.retry_after is not None) == (found.reason in passing)

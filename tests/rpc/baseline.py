@@ -64,6 +64,9 @@ GOOD: dict[str, Callable[[Baseline], Message]] = {
         user_id=there.user_id,
         interactions=[NewInteraction(content="fine", tools_used=[{"tool_name": "search", "tool_data": {"q": "x"}}])],
     ),
+    "StreamPublishInteractions": lambda there: interactions.StreamPublishInteractionsRequest(
+        publish=GOOD["PublishInteractions"](there)
+    ),
     "SearchInteractions": lambda there: interactions.SearchInteractionsRequest(user_id=there.user_id, query="hello"),
     "ListInteractions": lambda there: interactions.ListInteractionsRequest(user_id=there.user_id),
     "ListAllInteractions": lambda there: interactions.ListAllInteractionsRequest(page_size=1),

@@ -1,8 +1,10 @@
 """Every way in which a request can be wrong, and what the contract says is answered."""
 
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct, Value
+from reflexio.v1.interaction_service_pb2 import PublishInteractionsRequest
 
 from tests.rpc.case import DAY_AFTER_TOMORROW, NO_TIMES, OUTSIDE_TIME, Case
 from tests.rpc.data_cases import ERASURE, IMPORTS, RETENTION, imported
@@ -188,7 +190,20 @@ TEXTS = [
     ),
 ]
 
+
+def _streamed(case: Case) -> Case:
+    """The case of a publish for a stream of publishes."""
+    fields = {"user_id": "somebody", "interactions": [{"content": "fine"}], **case.fields}
+    publish = PublishInteractionsRequest(**fields)
+    return replace(case, method="StreamPublishInteractions", at=f"publish.{case.at}", fields={"publish": publish})
+
+
+STREAMED = [
+    Case("StreamPublishInteractions", "nothing to publish", "publish", "required", {"publish": None}),
+    *map(_streamed, PUBLISH),
+]
+
 # An import may bring an empty request, and must say when everything happened.
 IMPORTED = [imported(case) for case in PUBLISH if case.name != "no interactions"]
 
-CASES = [*PUBLISH, *SEARCH, *LISTS, *DELETES, *IMPORTED, *IMPORTS, *RETENTION, *ERASURE, *TEXTS]
+CASES = [*PUBLISH, *STREAMED, *SEARCH, *LISTS, *DELETES, *IMPORTED, *IMPORTS, *RETENTION, *ERASURE, *TEXTS]

@@ -48,7 +48,9 @@ def test_every_field_that_can_be_wrong_is_tried(method: str):
 @pytest.mark.parametrize("field", TEXT_FIELDS, ids=lambda field: f"{field.method}: {field.path}")
 async def test_a_text_may_have_as_many_bytes_as_the_contract_says(call: Caller, there: Baseline, field: TextField):
     most = MOST_BYTES[field.name]
-    text = "http://host/".ljust(most, "x") if field.name == "interacted_image_url" else "é" * (most // 2)
+    # Else one method would come with the idempotency key of the other.
+    letter = "ü" if METHODS[field.method].client_streaming else "é"
+    text = "http://host/".ljust(most, "x") if field.name == "interacted_image_url" else letter * (most // 2)
     request = field.put(GOOD[field.method](there), text)
     if field.name == "page_token":
         assert (await refused(call(field.method, request))).reason == "INVALID_PAGE_TOKEN"

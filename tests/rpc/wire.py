@@ -16,6 +16,7 @@ from reflexio.v1 import (
     error_reason_pb2,
     interaction_service_pb2,
     interaction_service_pb2_grpc,
+    refusal_pb2,
     request_service_pb2,
     request_service_pb2_grpc,
     server_service_pb2,
@@ -82,7 +83,7 @@ async def _all_of(call: Any) -> list[Any]:
 class RefusedInStream(Exception):
     """A message of a stream was refused, and the stream went on."""
 
-    def __init__(self, refusal: data_service_pb2.ImportRefusal) -> None:
+    def __init__(self, refusal: refusal_pb2.Refusal) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
 
@@ -114,7 +115,7 @@ async def refused(call: Awaitable[Any]) -> Refusal:
     except grpc.aio.AioRpcError as error:
         return _refusal(error)
     except RefusedInStream as error:
-        return _refusal_in_stream(error.refusal)
+        return refusal_in_stream(error.refusal)
     message = f"the call was answered: {answer!r}"[:1000]
     raise AssertionError(message)
 
@@ -143,15 +144,16 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
     return Refusal(**values)
 
 
-def _refusal_in_stream(refusal: data_service_pb2.ImportRefusal) -> Refusal:
-    name = error_reason_pb2.ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")
-    code = grpc.StatusCode.ALREADY_EXISTS if name == "IMPORT_CONFLICT" else grpc.StatusCode.INVALID_ARGUMENT
+def refusal_in_stream(refusal: refusal_pb2.Refusal) -> Refusal:
+    """What a message of a stream tells that was refused."""
+    delay = refusal.retry_delay
     return Refusal(
-        code,
+        next(code for code in grpc.StatusCode if code.value[0] == refusal.code),
         refusal.message,
-        name,
+        error_reason_pb2.ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_"),
         "reflexio",
         dict(refusal.metadata),
-        tuple((violation.field, violation.rule) for violation in refusal.violations),
-        tuple(violation.description for violation in refusal.violations),
+        tuple((field.field, field.rule) for field in refusal.fields),
+        tuple(field.description for field in refusal.fields),
+        retry_seconds=delay.seconds + delay.nanos / 1e9 if refusal.HasField("retry_delay") else None,
     )

@@ -1,6 +1,6 @@
 """The awaitable client."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -10,6 +10,7 @@ from reflexio._async_data import AsyncDataCalls
 from reflexio._calls.call import Call
 from reflexio._transport.aio import AsyncTransport
 from reflexio._transport.exchange import Connection
+from reflexio.errors import ReflexioError
 
 T = TypeVar("T")
 Time = int | float | datetime
@@ -86,6 +87,18 @@ class AsyncReflexioClient(AsyncDataCalls):
                 endpoint_url=self.url_endpoint,
             )
         )
+
+    def publish_interactions(
+        self,
+        publishes: Iterable[models.PublishData | Mapping[str, Any]]
+        | AsyncIterable[models.PublishData | Mapping[str, Any]],
+    ) -> AsyncIterator[models.PublishUserInteractionResponse | ReflexioError]:
+        """Publish many, any number of them: one result for each, in their order, as they are acknowledged.
+
+        What is said of `ReflexioClient.publish_interactions` holds. `publishes` may be asynchronous; what is not is
+        asked for items in the event loop. Give up the iterator with `aclose()`, or use it to its end.
+        """
+        return self._transport.publish_all(publishes)
 
     async def search_interactions(
         self,

@@ -1,6 +1,6 @@
 """The blocking client."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -10,6 +10,7 @@ from reflexio._calls.call import Call
 from reflexio._data import DataCalls
 from reflexio._transport.exchange import Connection
 from reflexio._transport.sync import SyncTransport
+from reflexio.errors import ReflexioError
 
 T = TypeVar("T")
 Time = int | float | datetime
@@ -107,6 +108,31 @@ class ReflexioClient(DataCalls):
                 endpoint_url=self.url_endpoint,
             )
         )
+
+    def publish_interactions(
+        self, publishes: Iterable[models.PublishData | Mapping[str, Any]]
+    ) -> Iterator[models.PublishUserInteractionResponse | ReflexioError]:
+        """Publish many, any number of them: one result for each, in their order, as they are acknowledged.
+
+        Some are sent ahead, 64 or 8 MiB at most; `publishes` is asked for no more until there is room, so that memory
+        does not grow. A result is what `publish_interaction` returns, or the `ReflexioError` that it raises: one bad
+        publish does not end the others. Publishes of one session are stored in their order. Each has an idempotency
+        key, its own or one that is made for it; under it is sent again what was not acknowledged on a connection that
+        was lost.
+        Where too many interactions wait for being embedded, this waits for room.
+
+        The client's timeout (120 seconds where there is none) is the time for which the server may acknowledge nothing
+        while something is on its way. Give up the iterator when you have seen enough: the connection is ended, and what
+        was sent ahead may have been stored.
+
+        Args:
+            publishes: PublishData, or dicts with the arguments of `publish_interaction`.
+
+        Raises:
+            ReflexioError: While iterating: the server cannot be reached any more, or takes no stream. Publishes without
+                a result may have been stored; those with keys of your own may be published again.
+        """
+        return self._transport.publish_all(publishes)
 
     def search_interactions(
         self,

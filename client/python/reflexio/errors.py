@@ -14,7 +14,9 @@ ReflexioError
 │   └── DatabaseUnavailableError
 ├── DeadlineExceededError (TimeoutError)       no answer within the timeout
 ├── ResourceExhaustedError                     too much at once, or a message too large
-│   └── StorageFullError                       the server's database is full
+│   ├── StorageFullError                       the server's database is full
+│   ├── TooManyCallsError                      the server is working on as many calls as it takes
+│   └── BacklogFullError                       too much waits for being embedded; nothing was stored
 ├── UnauthenticatedError                       no API key, or not a valid one
 ├── PermissionDeniedError                      the API key may not do this
 ├── NotFoundError
@@ -138,7 +140,10 @@ class DeadlineExceededError(ReflexioError, TimeoutError):
 
 
 class ResourceExhaustedError(ReflexioError):
-    """The server refused to take on more, or a message was too large."""
+    """The server refused to take on more, or a message was too large.
+
+    The client does not try again by itself; where it may help, `retry_after` says when.
+    """
 
     status = reason = "RESOURCE_EXHAUSTED"
 
@@ -147,6 +152,18 @@ class StorageFullError(ResourceExhaustedError):
     """The server's database refuses to grow: its disk or its memory is full. The change was undone."""
 
     reason = "STORAGE_FULL"
+
+
+class TooManyCallsError(ResourceExhaustedError):
+    """The server is working on as many calls as it takes at once. Nothing was changed."""
+
+    reason = "TOO_MANY_CALLS"
+
+
+class BacklogFullError(ResourceExhaustedError):
+    """Too many interactions of the user, or of the organisation, wait for being embedded. Nothing was stored."""
+
+    reason = "BACKLOG_FULL"
 
 
 class UnauthenticatedError(ReflexioError):
@@ -222,6 +239,8 @@ BY_REASON: dict[str, type[ReflexioError]] = {
         NotReadyError,
         DatabaseUnavailableError,
         StorageFullError,
+        TooManyCallsError,
+        BacklogFullError,
         InternalError,
         ModelUnavailableError,
         ReindexUnderWayError,

@@ -12,12 +12,15 @@ ReflexioError
 ├── StorageFull
 ├── EmbeddingModelUnavailable  it cannot be loaded, or fails on a query
 ├── ReindexUnderWay            another embedding model is being built
+├── TooManyCalls
+├── BacklogFull                too much waits for being embedded
 └── InternalError              a fault of the server
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Self
 
 
 class Reason(Enum):
@@ -35,6 +38,8 @@ class Reason(Enum):
     STORAGE_FULL = auto()
     MODEL_UNAVAILABLE = auto()
     REINDEX_UNDER_WAY = auto()
+    TOO_MANY_CALLS = auto()
+    BACKLOG_FULL = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ class InvalidFields(ReflexioError):
     def violations(self) -> Sequence[FieldViolation]:
         """The fields that break a rule: one at least."""
         return self._violations
+
+    def within(self, field: str) -> Self:
+        """The same, told of a message in whose `field` the one that was looked at stands."""
+        return type(self)([replace(violation, field=f"{field}.{violation.field}") for violation in self._violations])
 
     @classmethod
     def one(cls, field: str, rule: str, description: str) -> "InvalidFields":
@@ -188,6 +197,35 @@ class ReindexUnderWay(ReflexioError):
         super().__init__(
             f"the embedding model {model!r} is being built; wait until that is done, or cancel it",
             {"embedding_model": model},
+        )
+
+
+class TooManyCalls(ReflexioError):
+    """The server is working on as many calls as it takes at once."""
+
+    reason = Reason.TOO_MANY_CALLS
+    retry_after = 1.0
+
+    def __init__(self, scope: str, limit: int) -> None:
+        """`scope` is "calls" or "streams"."""
+        super().__init__(
+            f"the server is working on {limit} {scope}, and takes no more at once; try again in a moment",
+            {"scope": scope, "limit": str(limit)},
+        )
+
+
+class BacklogFull(ReflexioError):
+    """Too many interactions wait for being embedded. Nothing was stored."""
+
+    reason = Reason.BACKLOG_FULL
+    retry_after = 5.0
+
+    def __init__(self, scope: str, waiting: int, limit: int) -> None:
+        """`scope` is "user" or "organization"."""
+        super().__init__(
+            f"about {waiting} interactions of this {scope} wait for being embedded, and at most {limit} may; "
+            "nothing was stored, try again later",
+            {"scope": scope, "waiting": str(waiting), "limit": str(limit)},
         )
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
-from reflexio_server.domain.ids import OrgId, new_request_id
+from reflexio_server.domain.errors import BacklogFull
+from reflexio_server.domain.ids import InteractionId, OrgId, new_request_id
 from reflexio_server.domain.request import Publication, Publish
 from reflexio_server.embed.backlog import LEASE_SECONDS, Backlog
+from reflexio_server.embed.backlog_limits import BacklogLimits
 from reflexio_server.store.publications import PublicationStore
 
 _log = structlog.get_logger("reflexio.publish")
@@ -20,6 +23,8 @@ class Publisher:
 
     store: PublicationStore
     backlog: Backlog
+    limits: BacklogLimits | None = None
+    """None: any number of interactions may wait for being embedded."""
 
     async def publish(self, org_id: OrgId, publication: Publication, *, wait: bool) -> Publish:
         """Store `publication`, or find what was stored under its key.
@@ -28,6 +33,35 @@ class Publisher:
             org_id: Whose it is.
             publication: What to store. Interactions without a time get the present one.
             wait: Whether to return only when everything that it causes is done.
+
+        Raises:
+            IdempotencyKeyReused: The key was used for other content.
+            BacklogFull: Too much waits for being embedded; nothing was stored.
+            DatabaseUnavailable: Whether it was stored is not known; repeating it under its key is safe.
+        """
+        try:
+            self._check_backlog(org_id, publication)
+        except BacklogFull:
+            # A repetition adds nothing, and its caller must not believe that nothing was stored.
+            publish = await self.store.find(org_id, publication)
+            if publish is None:
+                raise
+        else:
+            publish = await self.store_only(org_id, publication)
+        if wait:
+            await self.wait_for(org_id, publish.interaction_ids)
+        return publish
+
+    def has_room(self, org_id: OrgId, publication: Publication) -> bool:
+        """Whether what `publication` causes may wait beside what waits already."""
+        try:
+            self._check_backlog(org_id, publication)
+        except BacklogFull:
+            return False
+        return True
+
+    async def store_only(self, org_id: OrgId, publication: Publication) -> Publish:
+        """The same as `publish` without asking whether there is room, and without waiting for what it causes.
 
         Raises:
             IdempotencyKeyReused: The key was used for other content.
@@ -40,10 +74,20 @@ class Publisher:
         except asyncio.CancelledError:
             storing.add_done_callback(_log_failure)
             raise
-        publish = storing.result()
-        if wait:
-            await self.backlog.wait_for(org_id, publish.interaction_ids)
-        return publish
+        return storing.result()
+
+    async def wait_for(self, org_id: OrgId, interaction_ids: Sequence[InteractionId]) -> None:
+        """Return when everything that the interactions cause is done.
+
+        Raises:
+            DatabaseUnavailable: Postgres cannot be reached.
+            NotReady: The server is stopping.
+        """
+        await self.backlog.wait_for(org_id, interaction_ids)
+
+    def _check_backlog(self, org_id: OrgId, publication: Publication) -> None:
+        if self.limits is not None:
+            self.limits.check(org_id, publication.user_id, _texts_in(publication))
 
     async def _store(self, org_id: OrgId, publication: Publication) -> Publish:
         now = time.time_ns()
@@ -55,7 +99,16 @@ class Publisher:
         )
         has_room = self.backlog.has_room(org_id, dated.user_id, len(dated.interactions))
         lease_seconds = LEASE_SECONDS if has_room else 0
-        publish = await self.store.add(org_id, dated, new_request_id(), now, lease_seconds)
+        # Noted before it is stored: many at once must not all find room for one.
+        count = _texts_in(publication)
+        self._note(org_id, publication, count)
+        try:
+            publish = await self.store.add(org_id, dated, new_request_id(), now, lease_seconds)
+        except BaseException:
+            self._note(org_id, publication, -count)
+            raise
+        if publish.repeated:
+            self._note(org_id, publication, -count)
         if has_room and not publish.repeated:
             texts = (interaction.searchable_text for interaction in dated.interactions)
             work = [(i, text) for i, text in zip(publish.interaction_ids, texts, strict=True) if text]
@@ -63,6 +116,14 @@ class Publisher:
         elif not has_room:
             self.backlog.wake()
         return publish
+
+    def _note(self, org_id: OrgId, publication: Publication, count: int) -> None:
+        if self.limits is not None:
+            self.limits.accepted(org_id, publication.user_id, count)
+
+
+def _texts_in(publication: Publication) -> int:
+    return sum(bool(interaction.searchable_text) for interaction in publication.interactions)
 
 
 def _log_failure(storing: asyncio.Task[Publish]) -> None:

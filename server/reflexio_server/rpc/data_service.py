@@ -16,7 +16,8 @@ from reflexio_server.domain.request import ImportOutcome
 from reflexio_server.publish.importer import Importer
 from reflexio_server.rpc.deleted import deletion_message
 from reflexio_server.rpc.interceptors.base import Context
-from reflexio_server.rpc.records import record_from, record_to, refusal_to
+from reflexio_server.rpc.records import record_from, record_to
+from reflexio_server.rpc.status import refusal_of
 from reflexio_server.search.exporter import Exporter
 from reflexio_server.store import erasure, retention
 from reflexio_server.store.database import Database
@@ -134,7 +135,7 @@ class DataService(rpc.DataServiceServicer):
             outcome = await self.importer.add(org_id, record)
         except (InvalidFields, MalformedRequest, ImportConflict) as error:
             return pb.ImportDataResponse(
-                outcome=pb.IMPORT_OUTCOME_REFUSED, request_id=request_id, refusal=refusal_to(error)
+                outcome=pb.IMPORT_OUTCOME_REFUSED, request_id=request_id, refusal=refusal_of(error)
             )
         stored = len(record.interaction_ids) if outcome is ImportOutcome.IMPORTED else 0
         return pb.ImportDataResponse(

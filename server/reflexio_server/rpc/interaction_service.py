@@ -1,5 +1,7 @@
 """InteractionService: publish, search, list and delete interactions."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from reflexio.v1 import interaction_service_pb2 as pb
@@ -7,13 +9,17 @@ from reflexio.v1 import interaction_service_pb2_grpc as rpc
 from reflexio.v1 import learning_pb2
 
 from reflexio_server.access.caller import current_caller
+from reflexio_server.domain.errors import NotReady, ReflexioError
 from reflexio_server.domain.ids import InteractionId, UserId
 from reflexio_server.domain.interaction import InteractionFilter
+from reflexio_server.domain.request import Publish
 from reflexio_server.publish.publisher import Publisher
 from reflexio_server.rpc import translate
 from reflexio_server.rpc.deleted import deletion_message
 from reflexio_server.rpc.interceptors.base import Context
+from reflexio_server.rpc.interceptors.logging import call_id
 from reflexio_server.rpc.pages import page_of
+from reflexio_server.rpc.publish_stream import PublishStream, Turn
 from reflexio_server.search.lister import Lister
 from reflexio_server.search.searcher import Query, Searcher, SearchMode
 from reflexio_server.store import deletions
@@ -24,6 +30,8 @@ from reflexio_server.validate.images import ImageRules
 _PAGE_SIZE = 30
 _PAGE_SIZE_OF_ALL = 100
 _TOP_K = 10
+_SECONDS_BETWEEN_LOOKS = 0.1
+"""How often a stream that waits looks whether there is room."""
 _SEARCH_MODES = {
     pb.SEARCH_MODE_UNSPECIFIED: SearchMode.HYBRID,
     pb.SEARCH_MODE_VECTOR: SearchMode.VECTOR,
@@ -43,6 +51,8 @@ class InteractionService(rpc.InteractionServiceServicer):
     location: StorageLocation
     image_rules: ImageRules
     search_wait_seconds: float
+    stopping: asyncio.Event
+    """Set when the server stops."""
 
     async def PublishInteractions(
         self, request: pb.PublishInteractionsRequest, context: Context
@@ -50,6 +60,29 @@ class InteractionService(rpc.InteractionServiceServicer):
         publication = await translate.publication_from(request, self.image_rules)
         caller = current_caller.get()
         publish = await self.publisher.publish(caller.org_id, publication, wait=request.wait_for_response)
+        return self._published(request, publish)
+
+    async def StreamPublishInteractions(  # type: ignore[override]  # It writes to the context, as interceptors expect.
+        self, request: AsyncIterator[pb.StreamPublishInteractionsRequest | ReflexioError], context: Context
+    ) -> None:
+        org_id = current_caller.get().org_id
+
+        async def publish(request: pb.PublishInteractionsRequest, turn: Turn) -> pb.PublishInteractionsResponse:
+            publication = await translate.publication_from(request, self.image_rules)
+            await turn.come()
+            while not self.publisher.has_room(org_id, publication):
+                if self.stopping.is_set():
+                    raise NotReady("stopping")
+                await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+            publish = await self.publisher.store_only(org_id, publication)
+            turn.end()
+            if request.wait_for_response:
+                await self.publisher.wait_for(org_id, publish.interaction_ids)
+            return self._published(request, publish)
+
+        await PublishStream(publish, self.stopping, call_id.get()).run(request, context.write)
+
+    def _published(self, request: pb.PublishInteractionsRequest, publish: Publish) -> pb.PublishInteractionsResponse:
         count = len(publish.interaction_ids)
         stored = f"{count} interaction{'s' if count != 1 else ''}"
         response = pb.PublishInteractionsResponse(

@@ -2,17 +2,14 @@
 
 from reflexio.v1 import data_service_pb2 as pb
 from reflexio.v1 import interaction_pb2
-from reflexio.v1.error_reason_pb2 import ErrorReason
 
-from reflexio_server.domain.errors import InvalidFields, ReflexioError
+from reflexio_server.domain.errors import InvalidFields
 from reflexio_server.domain.ids import NO_REQUEST, InteractionId, SessionId, UserId, request_id_from
 from reflexio_server.domain.interaction import NewInteraction
 from reflexio_server.domain.request import NewRequest, RequestRecord
 from reflexio_server.rpc.translate import new_interaction_from, timestamp_to, tool_to
 from reflexio_server.validate import rules
 from reflexio_server.validate.images import ImageRules
-
-_MOST_VIOLATIONS = 16
 
 
 async def record_from(message: pb.RequestRecord, image_rules: ImageRules) -> RequestRecord:
@@ -88,16 +85,3 @@ def _interaction_to(
     if interaction.image is not None:
         message.image, message.image_media_type = interaction.image.data, interaction.image.media_type
     return message
-
-
-def refusal_to(error: ReflexioError) -> pb.ImportRefusal:
-    """What is told of a request that cannot be imported: the same as its status would say."""
-    return pb.ImportRefusal(
-        reason=ErrorReason.Value(f"ERROR_REASON_{error.reason.name}"),
-        message=error.message,
-        metadata=error.metadata,
-        violations=[
-            pb.ImportViolation(field=violation.field, rule=violation.rule, description=violation.description)
-            for violation in error.violations[:_MOST_VIOLATIONS]
-        ],
-    )

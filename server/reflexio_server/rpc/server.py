@@ -22,6 +22,7 @@ from reflexio_server.rpc.health import Health
 from reflexio_server.rpc.interaction_service import InteractionService
 from reflexio_server.rpc.interceptors.access import Access
 from reflexio_server.rpc.interceptors.errors import Errors
+from reflexio_server.rpc.interceptors.limits import Limits
 from reflexio_server.rpc.interceptors.logging import Logging
 from reflexio_server.rpc.interceptors.readiness import Readiness
 from reflexio_server.rpc.interceptors.validation import Validation
@@ -59,6 +60,8 @@ class Server:
         server: ServerService,
         *,
         max_message_bytes: int,
+        max_concurrent_calls: int,
+        max_concurrent_streams: int,
         state: Callable[[], str],
         with_reflection: bool,
         shares_port: bool,
@@ -69,6 +72,7 @@ class Server:
                 Logging(),  # Outermost: sees how every call ended.
                 Errors(),  # Outside all that refuses, so that each refusal has a reason.
                 self._readiness,
+                Limits(max_concurrent_calls, max_concurrent_streams),  # Before anything that costs.
                 Access(),
                 Validation(Contract()),  # Last: nothing of a request is looked at before the caller is known.
             ],

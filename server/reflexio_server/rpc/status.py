@@ -4,6 +4,8 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+from reflexio.v1.error_reason_pb2 import ErrorReason
+from reflexio.v1.refusal_pb2 import Refusal
 
 from reflexio_server.domain.errors import Reason, ReflexioError
 
@@ -25,6 +27,8 @@ STATUS_CODES = {
     Reason.IMPORT_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
     Reason.MODEL_UNAVAILABLE: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.REINDEX_UNDER_WAY: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.TOO_MANY_CALLS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.BACKLOG_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 
@@ -46,3 +50,18 @@ def status_of(error: ReflexioError, request_id: str) -> Status:
         status.details.add().Pack(RetryInfo(retry_delay=delay))
     status.details.add().Pack(RequestInfo(request_id=request_id))
     return status
+
+
+def refusal_of(error: ReflexioError) -> Refusal:
+    """What tells the caller of a stream of `error`: all that a status would tell the caller of a single call."""
+    refusal = Refusal(
+        code=STATUS_CODES[error.reason].value[0],
+        reason=ErrorReason.Value(f"ERROR_REASON_{error.reason.name}"),
+        message=error.message,
+        metadata=error.metadata,
+    )
+    for violation in error.violations[:_MOST_VIOLATIONS]:
+        refusal.fields.add(field=violation.field, rule=violation.rule, description=violation.description)
+    if error.retry_after is not None:
+        refusal.retry_delay.FromMilliseconds(round(error.retry_after * 1000))
+    return refusal

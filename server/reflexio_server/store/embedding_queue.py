@@ -1,6 +1,6 @@
 """The queue of interactions that are to be embedded. Its rows are leased, never owned: a lease that ran out is free."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +132,11 @@ _NEWEST_SET_ASIDE = text("""
     select user_id, interaction_id, set_aside_reason from embedding_queue
     where org_id = :org_id and set_aside_reason is not null and failed_model is null
     order by interaction_id desc limit :count
+""")
+
+_SIZES = text("""
+    select org_id, user_id, count(*) as waiting from embedding_queue where set_aside_reason is null
+    group by grouping sets ((org_id), (org_id, user_id)) having grouping(user_id) = 1 or count(*) >= :least
 """)
 
 
@@ -291,6 +296,12 @@ async def newest_set_aside(connection: AsyncConnection, org_id: OrgId, count: in
     """Those of an organisation that were set aside, the newest first, `count` at most."""
     rows = await connection.execute(_NEWEST_SET_ASIDE, {"org_id": org_id, "count": count})
     return [SetAside(*row) for row in rows]
+
+
+async def sizes(connection: AsyncConnection, least: int) -> Mapping[tuple[OrgId, UserId | None], int]:
+    """How many interactions wait of each organisation, under None, and of each user of whom at least so many do."""
+    rows = await connection.execute(_SIZES, {"least": least})
+    return {(OrgId(row.org_id), UserId(row.user_id) if row.user_id is not None else None): row.waiting for row in rows}
 
 
 def _queued_text(org_id: OrgId, row: Any) -> QueuedText:

@@ -114,8 +114,26 @@ class PublicationStore:
             stored = (await connection.execute(_INSERT, parameters)).scalar_one()
             if stored:
                 return Publish(request_id, ids, repeated=False)
-            key = {"org_id": org_id, "key": publication.idempotency_key}
-            first = (await connection.execute(_FIRST_ANSWER, key)).one()
+        found = await self.find(org_id, publication)
+        if found is None:
+            message = "an idempotency key was forgotten in the moment in which it was used"
+            raise RuntimeError(message)
+        return found
+
+    async def find(self, org_id: OrgId, publication: Publication) -> Publish | None:
+        """What was stored under the key of `publication`; None when nothing was, or it has no key.
+
+        Raises:
+            IdempotencyKeyReused: The key was used for other content.
+            DatabaseUnavailable: Postgres cannot be reached.
+        """
+        if not publication.idempotency_key:
+            return None
+        key = {"org_id": org_id, "key": publication.idempotency_key}
+        async with self.database.autocommit() as connection:
+            first = (await connection.execute(_FIRST_ANSWER, key)).one_or_none()
+        if first is None:
+            return None
         # Of a user who was erased no fingerprint is left: whatever comes under the key is taken for the repetition.
         if first.fingerprint and first.fingerprint != publication.fingerprint:
             raise IdempotencyKeyReused(publication.idempotency_key)

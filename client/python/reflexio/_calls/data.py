@@ -10,10 +10,10 @@ from reflexio._calls.call import Call, Method
 from reflexio._calls.fields import condition, flag, text, wrong_type
 from reflexio._calls.records import record_from, record_to
 from reflexio._channel import TimeoutClass
-from reflexio.errors import BY_REASON, FieldViolation, InvalidArgumentError, ReflexioError
+from reflexio._refusals import from_refusal
+from reflexio.errors import InvalidArgumentError
 from reflexio.models import EraseUserResponse, ImportOutcome, ImportResult
 from reflexio.v1 import data_service_pb2 as pb
-from reflexio.v1.error_reason_pb2 import ErrorReason
 
 _SERVICE = "reflexio.v1.DataService"
 ERASE = Method(_SERVICE, "EraseUser", pb.EraseUserRequest, pb.EraseUserResponse)
@@ -66,7 +66,7 @@ def import_record(record: Any) -> Call[ImportResult]:
     message = record_to(record)
 
     def read(answer: pb.ImportDataResponse) -> ImportResult:
-        error = _error_of(answer.refusal) if answer.HasField("refusal") else None
+        error = from_refusal(answer.refusal, _argument) if answer.HasField("refusal") else None
         return ImportResult(
             outcome=_OUTCOMES.get(answer.outcome, ImportOutcome.REFUSED),
             request_id=message.request_id,
@@ -104,20 +104,6 @@ def _max_age(answer: pb.GetRetentionResponse | pb.UpdateRetentionResponse) -> ti
 
 def _timedelta(duration: Duration) -> timedelta:
     return timedelta(seconds=duration.seconds)
-
-
-def _error_of(refusal: pb.ImportRefusal) -> ReflexioError:
-    known = refusal.reason in ErrorReason.values()
-    reason = ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_") if known else "UNKNOWN"
-    fields = [violation.field for violation in refusal.violations]
-    message = refusal.message
-    if fields and message.startswith(f"{fields[0]}:"):
-        message = _argument(fields[0]) + message.removeprefix(fields[0])
-    error = BY_REASON.get(reason, ReflexioError)(message)
-    error.reason = reason
-    error.metadata = dict(refusal.metadata)
-    error.field_violations = tuple(FieldViolation(_argument(v.field), v.description) for v in refusal.violations)
-    return error
 
 
 def _argument(path: str) -> str:

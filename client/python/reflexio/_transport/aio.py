@@ -1,12 +1,16 @@
 """Sends calls and awaits their answers."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any, TypeVar
 
 import grpc
 
 from reflexio._calls.call import Call
+from reflexio._calls.streaming import Result
 from reflexio._transport.channels import Channels
+from reflexio._transport.delivery import Delivery
 from reflexio._transport.exchange import Connection, Exchange
 from reflexio._transport.forks import calls_under_way
 from reflexio.errors import ClientClosedError
@@ -31,6 +35,50 @@ class AsyncTransport:
         while isinstance(step, Call):
             step = step.read(await self._answer(step))
         return step
+
+    async def publish_all(self, publishes: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Result]:
+        """Publish on a stream; the results come in order, as they come.
+
+        Raises:
+            ReflexioError: The server cannot be reached any more, or has been silent for too long.
+        """
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[tuple[int, Any]] = asyncio.Queue()
+
+        def on_event(event: tuple[int, Any]) -> None:
+            # The loop may be closed meanwhile; nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(events.put_nowait, event)
+
+        delivery = Delivery(self.channels, self._connection, on_event)
+        given = aiter(publishes) if isinstance(publishes, AsyncIterable) else _in_the_loop(publishes)
+        more = True
+        try:
+            while True:
+                while more and delivery.has_room:
+                    try:
+                        delivery.take(await anext(given))
+                    except StopAsyncIteration:
+                        more = False
+                    delivery.connect()
+                    while not events.empty():
+                        await asyncio.sleep(delivery.event(events.get_nowait()))
+                        delivery.connect()
+                    for result in delivery.results():
+                        yield result
+                if delivery.is_empty and not more:
+                    delivery.finish()
+                    return
+                try:
+                    event = await asyncio.wait_for(events.get(), delivery.patience())
+                except TimeoutError:
+                    raise delivery.silent() from None
+                await asyncio.sleep(delivery.event(event))
+                delivery.connect()
+                for result in delivery.results():
+                    yield result
+        finally:
+            delivery.close()
 
     def close(self) -> None:
         """Close the channel. Calls under way fail; closing again does nothing."""
@@ -66,6 +114,11 @@ def _begun(method: Any, call: Call[Any], exchange: Exchange) -> Any:
         raise
     sent.add_done_callback(lambda _: calls_under_way.leave(process))
     return sent
+
+
+async def _in_the_loop(items: Iterable[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
 
 
 async def _result(sent: Any) -> Any:

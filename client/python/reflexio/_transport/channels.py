@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from reflexio._calls.call import Call
+from reflexio._calls.call import Call, Method
 from reflexio._channel import channel_credentials, channel_options
 from reflexio._endpoint import Endpoint
 from reflexio.errors import ClientClosedError
@@ -39,6 +39,18 @@ class Channels:
             call.method.path,
             request_serializer=call.method.request_type.SerializeToString,
             response_deserializer=call.method.response_type.FromString,
+        )
+
+    def stream(self, method: Method) -> Any:
+        """What begins a stream in both directions, given an iterator of requests.
+
+        Raises:
+            ClientClosedError: There is no channel any more.
+        """
+        return self._channel().stream_stream(
+            method.path,
+            request_serializer=method.request_type.SerializeToString,
+            response_deserializer=method.response_type.FromString,
         )
 
     def close(self) -> None:

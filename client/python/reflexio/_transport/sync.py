@@ -1,12 +1,16 @@
 """Sends calls and blocks until they are answered."""
 
+import queue
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import grpc
 
 from reflexio._calls.call import Call
+from reflexio._calls.streaming import Result
 from reflexio._transport.channels import Channels
+from reflexio._transport.delivery import Delivery
 from reflexio._transport.exchange import Connection, Exchange
 from reflexio._transport.forks import calls_under_way
 from reflexio.errors import ClientClosedError
@@ -31,6 +35,46 @@ class SyncTransport:
         while isinstance(step, Call):
             step = step.read(self._answer(step))
         return step
+
+    def publish_all(self, publishes: Iterable[Any]) -> Iterator[Result]:
+        """Publish on a stream; the results come in order, as they come.
+
+        Raises:
+            ReflexioError: The server cannot be reached any more, or has been silent for too long.
+        """
+        events: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        delivery = Delivery(self.channels, self._connection, events.put)
+        given = iter(publishes)
+        more = True
+        try:
+            while True:
+                while more and delivery.has_room:
+                    try:
+                        delivery.take(next(given))
+                    except StopIteration:
+                        more = False
+                    delivery.connect()
+                    while not events.empty():
+                        self._pause(delivery.event(events.get()))
+                        delivery.connect()
+                    yield from delivery.results()
+                if delivery.is_empty and not more:
+                    delivery.finish()
+                    return
+                try:
+                    event = events.get(timeout=delivery.patience())
+                except queue.Empty:
+                    raise delivery.silent() from None
+                self._pause(delivery.event(event))
+                delivery.connect()
+                yield from delivery.results()
+        finally:
+            delivery.close()
+
+    @staticmethod
+    def _pause(seconds: float) -> None:
+        if seconds:
+            time.sleep(seconds)
 
     def close(self) -> None:
         """Close the channel. Calls under way fail; closing again does nothing."""

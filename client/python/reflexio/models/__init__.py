@@ -1,7 +1,7 @@
 """What users give to the client and get from it: plain dataclasses, independent of the wire."""
 
 from reflexio.models.data import EraseUserResponse, ImportOutcome, ImportResult
-from reflexio.models.interaction import Interaction, InteractionData, ToolUse, UserActionType
+from reflexio.models.interaction import Interaction, InteractionData, PublishData, ToolUse, UserActionType
 from reflexio.models.request import Request, RequestData, SessionData
 from reflexio.models.responses import (
     DeleteAllInteractionsResponse,
@@ -33,6 +33,7 @@ __all__ = [
     "ImportResult",
     "Interaction",
     "InteractionData",
+    "PublishData",
     "PublishUserInteractionResponse",
     "Reindex",
     "Request",

@@ -1,6 +1,6 @@
 """One thing that was said or done: as it is published, and as it comes back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,22 @@ class InteractionData:
     tools_used: Sequence[ToolUse | Mapping[str, Any]] = field(default_factory=list)
     created_at: int | float | datetime | None = None
     """When it happened: seconds since the epoch, or a datetime (local time when naive). None means now."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PublishData:
+    """One publish of many: the arguments of `publish_interaction`. A dict with some of these keys does as well."""
+
+    user_id: str
+    interactions: Iterable[InteractionData | Mapping[str, Any]]
+    source: str = ""
+    agent_version: str = ""
+    session_id: str | None = None
+    wait_for_response: bool = False
+    skip_aggregation: bool = False
+    force_extraction: bool = False
+    request_group: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

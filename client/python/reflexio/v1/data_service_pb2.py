@@ -24,53 +24,45 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from reflexio.v1 import error_reason_pb2 as reflexio_dot_v1_dot_error__reason__pb2
 from reflexio.v1 import interaction_pb2 as reflexio_dot_v1_dot_interaction__pb2
+from reflexio.v1 import refusal_pb2 as reflexio_dot_v1_dot_refusal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ereflexio/v1/data_service.proto\x12\x0breflexio.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ereflexio/v1/error_reason.proto\x1a\x1dreflexio/v1/interaction.proto\"+\n\x10\x45raseUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\"\xa1\x01\n\x11\x45raseUserResponse\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message\x12\x34\n\x16\x64\x65leted_requests_count\x18\x02 \x01(\x03R\x14\x64\x65letedRequestsCount\x12<\n\x1a\x64\x65leted_interactions_count\x18\x03 \x01(\x03R\x18\x64\x65letedInteractionsCount\"M\n\x11\x45xportDataRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1f\n\x0bomit_images\x18\x02 \x01(\x08R\nomitImages\"\x8c\x01\n\x12\x45xportDataResponse\x12\x33\n\x06totals\x18\x01 \x01(\x0b\x32\x19.reflexio.v1.ExportTotalsH\x00R\x06totals\x12\x36\n\x07request\x18\x02 \x01(\x0b\x32\x1a.reflexio.v1.RequestRecordH\x00R\x07requestB\t\n\x07\x63ontent\"d\n\x0c\x45xportTotals\x12%\n\x0erequests_count\x18\x01 \x01(\x03R\rrequestsCount\x12-\n\x12interactions_count\x18\x02 \x01(\x03R\x11interactionsCount\"\xf8\x02\n\rRequestRecord\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12#\n\ragent_version\x18\x04 \x01(\tR\x0c\x61gentVersion\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12)\n\x10skip_aggregation\x18\x06 \x01(\x08R\x0fskipAggregation\x12)\n\x10\x66orce_extraction\x18\x07 \x01(\x08R\x0f\x66orceExtraction\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x42\n\x0cinteractions\x18\t \x03(\x0b\x32\x1e.reflexio.v1.InteractionRecordR\x0cinteractions\"\xaf\x04\n\x11InteractionRecord\x12%\n\x0einteraction_id\x18\x01 \x01(\x03R\rinteractionId\x12\x12\n\x04role\x18\x02 \x01(\tR\x04role\x12\x18\n\x07\x63ontent\x18\x03 \x01(\tR\x07\x63ontent\x12%\n\x0eshadow_content\x18\x04 \x01(\tR\rshadowContent\x12%\n\x0e\x65xpert_content\x18\x05 \x01(\tR\rexpertContent\x12\x38\n\x0buser_action\x18\x06 \x01(\x0e\x32\x17.reflexio.v1.UserActionR\nuserAction\x12\x36\n\x17user_action_description\x18\x07 \x01(\tR\x15userActionDescription\x12\x30\n\x14interacted_image_url\x18\x08 \x01(\tR\x12interactedImageUrl\x12\x14\n\x05image\x18\t \x01(\x0cR\x05image\x12(\n\x10image_media_type\x18\n \x01(\tR\x0eimageMediaType\x12#\n\rimage_omitted\x18\x0b \x01(\x08R\x0cimageOmitted\x12\x33\n\ntools_used\x18\x0c \x03(\x0b\x32\x14.reflexio.v1.ToolUseR\ttoolsUsed\x12\x39\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\"I\n\x11ImportDataRequest\x12\x34\n\x07request\x18\x01 \x01(\x0b\x32\x1a.reflexio.v1.RequestRecordR\x07request\"\xdf\x01\n\x12ImportDataResponse\x12\x34\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.reflexio.v1.ImportOutcomeR\x07outcome\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12>\n\x1bimported_interactions_count\x18\x03 \x01(\x05R\x19importedInteractionsCount\x12\x34\n\x07refusal\x18\x04 \x01(\x0b\x32\x1a.reflexio.v1.ImportRefusalR\x07refusal\"\x9c\x02\n\rImportRefusal\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32\x18.reflexio.v1.ErrorReasonR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x44\n\x08metadata\x18\x03 \x03(\x0b\x32(.reflexio.v1.ImportRefusal.MetadataEntryR\x08metadata\x12<\n\nviolations\x18\x04 \x03(\x0b\x32\x1c.reflexio.v1.ImportViolationR\nviolations\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"]\n\x0fImportViolation\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x12\n\x04rule\x18\x02 \x01(\tR\x04rule\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\"\x15\n\x13GetRetentionRequest\"J\n\x14GetRetentionResponse\x12\x32\n\x07max_age\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge\"L\n\x16UpdateRetentionRequest\x12\x32\n\x07max_age\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge\"M\n\x17UpdateRetentionResponse\x12\x32\n\x07max_age\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge*\x8a\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17IMPORT_OUTCOME_IMPORTED\x10\x01\x12 \n\x1cIMPORT_OUTCOME_ALREADY_THERE\x10\x02\x12\x1a\n\x16IMPORT_OUTCOME_REFUSED\x10\x03\x32\xb0\x03\n\x0b\x44\x61taService\x12J\n\tEraseUser\x12\x1d.reflexio.v1.EraseUserRequest\x1a\x1e.reflexio.v1.EraseUserResponse\x12O\n\nExportData\x12\x1e.reflexio.v1.ExportDataRequest\x1a\x1f.reflexio.v1.ExportDataResponse0\x01\x12Q\n\nImportData\x12\x1e.reflexio.v1.ImportDataRequest\x1a\x1f.reflexio.v1.ImportDataResponse(\x01\x30\x01\x12S\n\x0cGetRetention\x12 .reflexio.v1.GetRetentionRequest\x1a!.reflexio.v1.GetRetentionResponse\x12\\\n\x0fUpdateRetention\x12#.reflexio.v1.UpdateRetentionRequest\x1a$.reflexio.v1.UpdateRetentionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ereflexio/v1/data_service.proto\x12\x0breflexio.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dreflexio/v1/interaction.proto\x1a\x19reflexio/v1/refusal.proto\"+\n\x10\x45raseUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\"\xa1\x01\n\x11\x45raseUserResponse\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message\x12\x34\n\x16\x64\x65leted_requests_count\x18\x02 \x01(\x03R\x14\x64\x65letedRequestsCount\x12<\n\x1a\x64\x65leted_interactions_count\x18\x03 \x01(\x03R\x18\x64\x65letedInteractionsCount\"M\n\x11\x45xportDataRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1f\n\x0bomit_images\x18\x02 \x01(\x08R\nomitImages\"\x8c\x01\n\x12\x45xportDataResponse\x12\x33\n\x06totals\x18\x01 \x01(\x0b\x32\x19.reflexio.v1.ExportTotalsH\x00R\x06totals\x12\x36\n\x07request\x18\x02 \x01(\x0b\x32\x1a.reflexio.v1.RequestRecordH\x00R\x07requestB\t\n\x07\x63ontent\"d\n\x0c\x45xportTotals\x12%\n\x0erequests_count\x18\x01 \x01(\x03R\rrequestsCount\x12-\n\x12interactions_count\x18\x02 \x01(\x03R\x11interactionsCount\"\xf8\x02\n\rRequestRecord\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12#\n\ragent_version\x18\x04 \x01(\tR\x0c\x61gentVersion\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12)\n\x10skip_aggregation\x18\x06 \x01(\x08R\x0fskipAggregation\x12)\n\x10\x66orce_extraction\x18\x07 \x01(\x08R\x0f\x66orceExtraction\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x42\n\x0cinteractions\x18\t \x03(\x0b\x32\x1e.reflexio.v1.InteractionRecordR\x0cinteractions\"\xaf\x04\n\x11InteractionRecord\x12%\n\x0einteraction_id\x18\x01 \x01(\x03R\rinteractionId\x12\x12\n\x04role\x18\x02 \x01(\tR\x04role\x12\x18\n\x07\x63ontent\x18\x03 \x01(\tR\x07\x63ontent\x12%\n\x0eshadow_content\x18\x04 \x01(\tR\rshadowContent\x12%\n\x0e\x65xpert_content\x18\x05 \x01(\tR\rexpertContent\x12\x38\n\x0buser_action\x18\x06 \x01(\x0e\x32\x17.reflexio.v1.UserActionR\nuserAction\x12\x36\n\x17user_action_description\x18\x07 \x01(\tR\x15userActionDescription\x12\x30\n\x14interacted_image_url\x18\x08 \x01(\tR\x12interactedImageUrl\x12\x14\n\x05image\x18\t \x01(\x0cR\x05image\x12(\n\x10image_media_type\x18\n \x01(\tR\x0eimageMediaType\x12#\n\rimage_omitted\x18\x0b \x01(\x08R\x0cimageOmitted\x12\x33\n\ntools_used\x18\x0c \x03(\x0b\x32\x14.reflexio.v1.ToolUseR\ttoolsUsed\x12\x39\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\"I\n\x11ImportDataRequest\x12\x34\n\x07request\x18\x01 \x01(\x0b\x32\x1a.reflexio.v1.RequestRecordR\x07request\"\xd9\x01\n\x12ImportDataResponse\x12\x34\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.reflexio.v1.ImportOutcomeR\x07outcome\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12>\n\x1bimported_interactions_count\x18\x03 \x01(\x05R\x19importedInteractionsCount\x12.\n\x07refusal\x18\x04 \x01(\x0b\x32\x14.reflexio.v1.RefusalR\x07refusal\"\x15\n\x13GetRetentionRequest\"J\n\x14GetRetentionResponse\x12\x32\n\x07max_age\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge\"L\n\x16UpdateRetentionRequest\x12\x32\n\x07max_age\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge\"M\n\x17UpdateRetentionResponse\x12\x32\n\x07max_age\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge*\x8a\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17IMPORT_OUTCOME_IMPORTED\x10\x01\x12 \n\x1cIMPORT_OUTCOME_ALREADY_THERE\x10\x02\x12\x1a\n\x16IMPORT_OUTCOME_REFUSED\x10\x03\x32\xb0\x03\n\x0b\x44\x61taService\x12J\n\tEraseUser\x12\x1d.reflexio.v1.EraseUserRequest\x1a\x1e.reflexio.v1.EraseUserResponse\x12O\n\nExportData\x12\x1e.reflexio.v1.ExportDataRequest\x1a\x1f.reflexio.v1.ExportDataResponse0\x01\x12Q\n\nImportData\x12\x1e.reflexio.v1.ImportDataRequest\x1a\x1f.reflexio.v1.ImportDataResponse(\x01\x30\x01\x12S\n\x0cGetRetention\x12 .reflexio.v1.GetRetentionRequest\x1a!.reflexio.v1.GetRetentionResponse\x12\\\n\x0fUpdateRetention\x12#.reflexio.v1.UpdateRetentionRequest\x1a$.reflexio.v1.UpdateRetentionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reflexio.v1.data_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IMPORTREFUSAL_METADATAENTRY']._loaded_options = None
-  _globals['_IMPORTREFUSAL_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_IMPORTOUTCOME']._serialized_start=2589
-  _globals['_IMPORTOUTCOME']._serialized_end=2727
-  _globals['_ERASEUSERREQUEST']._serialized_start=175
-  _globals['_ERASEUSERREQUEST']._serialized_end=218
-  _globals['_ERASEUSERRESPONSE']._serialized_start=221
-  _globals['_ERASEUSERRESPONSE']._serialized_end=382
-  _globals['_EXPORTDATAREQUEST']._serialized_start=384
-  _globals['_EXPORTDATAREQUEST']._serialized_end=461
-  _globals['_EXPORTDATARESPONSE']._serialized_start=464
-  _globals['_EXPORTDATARESPONSE']._serialized_end=604
-  _globals['_EXPORTTOTALS']._serialized_start=606
-  _globals['_EXPORTTOTALS']._serialized_end=706
-  _globals['_REQUESTRECORD']._serialized_start=709
-  _globals['_REQUESTRECORD']._serialized_end=1085
-  _globals['_INTERACTIONRECORD']._serialized_start=1088
-  _globals['_INTERACTIONRECORD']._serialized_end=1647
-  _globals['_IMPORTDATAREQUEST']._serialized_start=1649
-  _globals['_IMPORTDATAREQUEST']._serialized_end=1722
-  _globals['_IMPORTDATARESPONSE']._serialized_start=1725
-  _globals['_IMPORTDATARESPONSE']._serialized_end=1948
-  _globals['_IMPORTREFUSAL']._serialized_start=1951
-  _globals['_IMPORTREFUSAL']._serialized_end=2235
-  _globals['_IMPORTREFUSAL_METADATAENTRY']._serialized_start=2176
-  _globals['_IMPORTREFUSAL_METADATAENTRY']._serialized_end=2235
-  _globals['_IMPORTVIOLATION']._serialized_start=2237
-  _globals['_IMPORTVIOLATION']._serialized_end=2330
-  _globals['_GETRETENTIONREQUEST']._serialized_start=2332
-  _globals['_GETRETENTIONREQUEST']._serialized_end=2353
-  _globals['_GETRETENTIONRESPONSE']._serialized_start=2355
-  _globals['_GETRETENTIONRESPONSE']._serialized_end=2429
-  _globals['_UPDATERETENTIONREQUEST']._serialized_start=2431
-  _globals['_UPDATERETENTIONREQUEST']._serialized_end=2507
-  _globals['_UPDATERETENTIONRESPONSE']._serialized_start=2509
-  _globals['_UPDATERETENTIONRESPONSE']._serialized_end=2586
-  _globals['_DATASERVICE']._serialized_start=2730
-  _globals['_DATASERVICE']._serialized_end=3162
+  _globals['_IMPORTOUTCOME']._serialized_start=2196
+  _globals['_IMPORTOUTCOME']._serialized_end=2334
+  _globals['_ERASEUSERREQUEST']._serialized_start=170
+  _globals['_ERASEUSERREQUEST']._serialized_end=213
+  _globals['_ERASEUSERRESPONSE']._serialized_start=216
+  _globals['_ERASEUSERRESPONSE']._serialized_end=377
+  _globals['_EXPORTDATAREQUEST']._serialized_start=379
+  _globals['_EXPORTDATAREQUEST']._serialized_end=456
+  _globals['_EXPORTDATARESPONSE']._serialized_start=459
+  _globals['_EXPORTDATARESPONSE']._serialized_end=599
+  _globals['_EXPORTTOTALS']._serialized_start=601
+  _globals['_EXPORTTOTALS']._serialized_end=701
+  _globals['_REQUESTRECORD']._serialized_start=704
+  _globals['_REQUESTRECORD']._serialized_end=1080
+  _globals['_INTERACTIONRECORD']._serialized_start=1083
+  _globals['_INTERACTIONRECORD']._serialized_end=1642
+  _globals['_IMPORTDATAREQUEST']._serialized_start=1644
+  _globals['_IMPORTDATAREQUEST']._serialized_end=1717
+  _globals['_IMPORTDATARESPONSE']._serialized_start=1720
+  _globals['_IMPORTDATARESPONSE']._serialized_end=1937
+  _globals['_GETRETENTIONREQUEST']._serialized_start=1939
+  _globals['_GETRETENTIONREQUEST']._serialized_end=1960
+  _globals['_GETRETENTIONRESPONSE']._serialized_start=1962
+  _globals['_GETRETENTIONRESPONSE']._serialized_end=2036
+  _globals['_UPDATERETENTIONREQUEST']._serialized_start=2038
+  _globals['_UPDATERETENTIONREQUEST']._serialized_end=2114
+  _globals['_UPDATERETENTIONRESPONSE']._serialized_start=2116
+  _globals['_UPDATERETENTIONRESPONSE']._serialized_end=2193
+  _globals['_DATASERVICE']._serialized_start=2337
+  _globals['_DATASERVICE']._serialized_end=2769
 # @@protoc_insertion_point(module_scope)

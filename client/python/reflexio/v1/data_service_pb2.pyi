@@ -10,8 +10,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from reflexio.v1 import error_reason_pb2 as _error_reason_pb2
 from reflexio.v1 import interaction_pb2 as _interaction_pb2
+from reflexio.v1 import refusal_pb2 as _refusal_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -366,7 +366,7 @@ class ImportDataResponse(_message.Message):
     imported_interactions_count: _builtins.int
     """How many interactions were stored."""
     @_builtins.property
-    def refusal(self) -> Global___ImportRefusal:
+    def refusal(self) -> _refusal_pb2.Refusal:
         """Why it was refused. Set with IMPORT_OUTCOME_REFUSED only."""
 
     def __init__(
@@ -375,7 +375,7 @@ class ImportDataResponse(_message.Message):
         outcome: Global___ImportOutcome.ValueType = ...,
         request_id: _builtins.str = ...,
         imported_interactions_count: _builtins.int = ...,
-        refusal: Global___ImportRefusal | None = ...,
+        refusal: _refusal_pb2.Refusal | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -384,96 +384,6 @@ class ImportDataResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportDataResponse: _TypeAlias = ImportDataResponse  # noqa: Y015
-
-@_typing.final
-class ImportRefusal(_message.Message):
-    """An ImportRefusal says why a request cannot be imported: what a status and its details say of a call that failed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class MetadataEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    REASON_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    METADATA_FIELD_NUMBER: _builtins.int
-    VIOLATIONS_FIELD_NUMBER: _builtins.int
-    reason: _error_reason_pb2.ErrorReason.ValueType
-    """Why, for programs: ERROR_REASON_INVALID_FIELD, ERROR_REASON_INVALID_IMAGE, ERROR_REASON_MALFORMED_REQUEST or
-    ERROR_REASON_IMPORT_CONFLICT.
-    """
-    message: _builtins.str
-    """Why, for people."""
-    @_builtins.property
-    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Facts that belong to the reason; error_reason.proto shows which."""
-
-    @_builtins.property
-    def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportViolation]:
-        """The fields that break rules, the first sixteen of them."""
-
-    def __init__(
-        self,
-        *,
-        reason: _error_reason_pb2.ErrorReason.ValueType = ...,
-        message: _builtins.str = ...,
-        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-        violations: _abc.Iterable[Global___ImportViolation] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "metadata", b"metadata", "reason", b"reason", "violations", b"violations"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ImportRefusal: _TypeAlias = ImportRefusal  # noqa: Y015
-
-@_typing.final
-class ImportViolation(_message.Message):
-    """An ImportViolation is one field of a message that breaks one rule."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    FIELD_FIELD_NUMBER: _builtins.int
-    RULE_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    field: _builtins.str
-    """Where: a path as in `request.interactions[0].role`."""
-    rule: _builtins.str
-    """Which rule, for programs: `string.min_len`."""
-    description: _builtins.str
-    """What the rule asks for, for people."""
-    def __init__(
-        self,
-        *,
-        field: _builtins.str = ...,
-        rule: _builtins.str = ...,
-        description: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field", "rule", b"rule"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ImportViolation: _TypeAlias = ImportViolation  # noqa: Y015
 
 @_typing.final
 class GetRetentionRequest(_message.Message):

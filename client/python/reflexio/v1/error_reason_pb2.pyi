@@ -77,6 +77,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The change to another embedding model is under way; wait for it or cancel it.
         {"reason": "ERROR_REASON_REINDEX_UNDER_WAY", "metadata": {"embedding_model": "all-mpnet-base-v2"}}
     """
+    ERROR_REASON_TOO_MANY_CALLS: _ErrorReason.ValueType  # 9
+    """RESOURCE_EXHAUSTED. The server is working on as many calls, or streams, as it takes at once; a google.rpc.RetryInfo
+    says when to try again. Nothing changed.
+        {"reason": "ERROR_REASON_TOO_MANY_CALLS", "metadata": {"scope": "calls", "limit": "256"}}
+    """
+    ERROR_REASON_BACKLOG_FULL: _ErrorReason.ValueType  # 10
+    """RESOURCE_EXHAUSTED. Too many interactions of the user, or of the organisation, wait for being embedded; a
+    google.rpc.RetryInfo says when to try again. Nothing was stored. The figures are approximate.
+        {"reason": "ERROR_REASON_BACKLOG_FULL", "metadata": {"scope": "user", "waiting": "50000", "limit": "50000"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """An ErrorReason says why a call failed. Branch on it and never on the text of an error.
@@ -143,5 +153,15 @@ modes need no model. Nothing changed.
 ERROR_REASON_REINDEX_UNDER_WAY: ErrorReason.ValueType  # 14
 """FAILED_PRECONDITION. The change to another embedding model is under way; wait for it or cancel it.
     {"reason": "ERROR_REASON_REINDEX_UNDER_WAY", "metadata": {"embedding_model": "all-mpnet-base-v2"}}
+"""
+ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 9
+"""RESOURCE_EXHAUSTED. The server is working on as many calls, or streams, as it takes at once; a google.rpc.RetryInfo
+says when to try again. Nothing changed.
+    {"reason": "ERROR_REASON_TOO_MANY_CALLS", "metadata": {"scope": "calls", "limit": "256"}}
+"""
+ERROR_REASON_BACKLOG_FULL: ErrorReason.ValueType  # 10
+"""RESOURCE_EXHAUSTED. Too many interactions of the user, or of the organisation, wait for being embedded; a
+google.rpc.RetryInfo says when to try again. Nothing was stored. The figures are approximate.
+    {"reason": "ERROR_REASON_BACKLOG_FULL", "metadata": {"scope": "user", "waiting": "50000", "limit": "50000"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

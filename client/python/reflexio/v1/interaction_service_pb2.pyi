@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from reflexio.v1 import interaction_pb2 as _interaction_pb2
 from reflexio.v1 import learning_pb2 as _learning_pb2
+from reflexio.v1 import refusal_pb2 as _refusal_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -143,6 +144,62 @@ class PublishInteractionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishInteractionsResponse: _TypeAlias = PublishInteractionsResponse  # noqa: Y015
+
+@_typing.final
+class StreamPublishInteractionsRequest(_message.Message):
+    """StreamPublishInteractionsRequest is one request of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLISH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def publish(self) -> Global___PublishInteractionsRequest:
+        """What to store."""
+
+    def __init__(
+        self,
+        *,
+        publish: Global___PublishInteractionsRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["publish", b"publish"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["publish", b"publish"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamPublishInteractionsRequest: _TypeAlias = StreamPublishInteractionsRequest  # noqa: Y015
+
+@_typing.final
+class StreamPublishInteractionsResponse(_message.Message):
+    """StreamPublishInteractionsResponse answers one request of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLISHED_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def published(self) -> Global___PublishInteractionsResponse:
+        """It is stored."""
+
+    @_builtins.property
+    def refusal(self) -> _refusal_pb2.Refusal:
+        """It was refused. Nothing was stored."""
+
+    def __init__(
+        self,
+        *,
+        published: Global___PublishInteractionsResponse | None = ...,
+        refusal: _refusal_pb2.Refusal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "published", b"published", "refusal", b"refusal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "published", b"published", "refusal", b"refusal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["published", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___StreamPublishInteractionsResponse: _TypeAlias = StreamPublishInteractionsResponse  # noqa: Y015
 
 @_typing.final
 class PublishResult(_message.Message):

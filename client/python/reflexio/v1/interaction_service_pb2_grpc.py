@@ -42,6 +42,11 @@ class InteractionServiceStub(object):
                 request_serializer=reflexio_dot_v1_dot_interaction__service__pb2.PublishInteractionsRequest.SerializeToString,
                 response_deserializer=reflexio_dot_v1_dot_interaction__service__pb2.PublishInteractionsResponse.FromString,
                 _registered_method=True)
+        self.StreamPublishInteractions = channel.stream_stream(
+                '/reflexio.v1.InteractionService/StreamPublishInteractions',
+                request_serializer=reflexio_dot_v1_dot_interaction__service__pb2.StreamPublishInteractionsRequest.SerializeToString,
+                response_deserializer=reflexio_dot_v1_dot_interaction__service__pb2.StreamPublishInteractionsResponse.FromString,
+                _registered_method=True)
         self.SearchInteractions = channel.unary_unary(
                 '/reflexio.v1.InteractionService/SearchInteractions',
                 request_serializer=reflexio_dot_v1_dot_interaction__service__pb2.SearchInteractionsRequest.SerializeToString,
@@ -75,6 +80,20 @@ class InteractionServiceServicer(object):
 
         The answer follows the commit, so that nothing acknowledged is ever lost. Repeating an
         idempotency_key returns the first answer and stores nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPublishInteractions(self, request_iterator, context):
+        """StreamPublishInteractions stores many requests, each as PublishInteractions does, and acknowledges each.
+
+        Each message of the caller is answered by one message, in the order of the caller's, after its commit. A request
+        that is refused does not end the stream. Requests of one session are stored in the order in which they were sent.
+        Send ahead without waiting: the server works on some requests at a time, reads no further until there is room, and
+        waits where a single call would be refused with ERROR_REASON_BACKLOG_FULL. The stream ends with UNAVAILABLE when
+        the server stops or the database cannot be reached. Give every request an idempotency_key: then what was not
+        acknowledged may be sent again on a new stream, and nothing is stored twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +140,11 @@ def add_InteractionServiceServicer_to_server(servicer, server):
                     servicer.PublishInteractions,
                     request_deserializer=reflexio_dot_v1_dot_interaction__service__pb2.PublishInteractionsRequest.FromString,
                     response_serializer=reflexio_dot_v1_dot_interaction__service__pb2.PublishInteractionsResponse.SerializeToString,
+            ),
+            'StreamPublishInteractions': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamPublishInteractions,
+                    request_deserializer=reflexio_dot_v1_dot_interaction__service__pb2.StreamPublishInteractionsRequest.FromString,
+                    response_serializer=reflexio_dot_v1_dot_interaction__service__pb2.StreamPublishInteractionsResponse.SerializeToString,
             ),
             'SearchInteractions': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchInteractions,
@@ -173,6 +197,33 @@ class InteractionService(object):
             '/reflexio.v1.InteractionService/PublishInteractions',
             reflexio_dot_v1_dot_interaction__service__pb2.PublishInteractionsRequest.SerializeToString,
             reflexio_dot_v1_dot_interaction__service__pb2.PublishInteractionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamPublishInteractions(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/reflexio.v1.InteractionService/StreamPublishInteractions',
+            reflexio_dot_v1_dot_interaction__service__pb2.StreamPublishInteractionsRequest.SerializeToString,
+            reflexio_dot_v1_dot_interaction__service__pb2.StreamPublishInteractionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,16 @@ class InteractionServiceStub:
     The answer follows the commit, so that nothing acknowledged is ever lost. Repeating an
     idempotency_key returns the first answer and stores nothing.
     """
+    StreamPublishInteractions: _grpc.StreamStreamMultiCallable[_interaction_service_pb2.StreamPublishInteractionsRequest, _interaction_service_pb2.StreamPublishInteractionsResponse]
+    """StreamPublishInteractions stores many requests, each as PublishInteractions does, and acknowledges each.
+
+    Each message of the caller is answered by one message, in the order of the caller's, after its commit. A request
+    that is refused does not end the stream. Requests of one session are stored in the order in which they were sent.
+    Send ahead without waiting: the server works on some requests at a time, reads no further until there is room, and
+    waits where a single call would be refused with ERROR_REASON_BACKLOG_FULL. The stream ends with UNAVAILABLE when
+    the server stops or the database cannot be reached. Give every request an idempotency_key: then what was not
+    acknowledged may be sent again on a new stream, and nothing is stored twice.
+    """
     SearchInteractions: _grpc.UnaryUnaryMultiCallable[_interaction_service_pb2.SearchInteractionsRequest, _interaction_service_pb2.SearchInteractionsResponse]
     """SearchInteractions finds one user's interactions by meaning, by words, or both, best first.
 
@@ -73,6 +83,16 @@ class InteractionServiceAsyncStub(InteractionServiceStub):
 
     The answer follows the commit, so that nothing acknowledged is ever lost. Repeating an
     idempotency_key returns the first answer and stores nothing.
+    """
+    StreamPublishInteractions: _aio.StreamStreamMultiCallable[_interaction_service_pb2.StreamPublishInteractionsRequest, _interaction_service_pb2.StreamPublishInteractionsResponse]  # type: ignore[assignment]
+    """StreamPublishInteractions stores many requests, each as PublishInteractions does, and acknowledges each.
+
+    Each message of the caller is answered by one message, in the order of the caller's, after its commit. A request
+    that is refused does not end the stream. Requests of one session are stored in the order in which they were sent.
+    Send ahead without waiting: the server works on some requests at a time, reads no further until there is room, and
+    waits where a single call would be refused with ERROR_REASON_BACKLOG_FULL. The stream ends with UNAVAILABLE when
+    the server stops or the database cannot be reached. Give every request an idempotency_key: then what was not
+    acknowledged may be sent again on a new stream, and nothing is stored twice.
     """
     SearchInteractions: _aio.UnaryUnaryMultiCallable[_interaction_service_pb2.SearchInteractionsRequest, _interaction_service_pb2.SearchInteractionsResponse]  # type: ignore[assignment]
     """SearchInteractions finds one user's interactions by meaning, by words, or both, best first.
@@ -108,6 +128,22 @@ class InteractionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The answer follows the commit, so that nothing acknowledged is ever lost. Repeating an
         idempotency_key returns the first answer and stores nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamPublishInteractions(
+        self,
+        request_iterator: _MaybeAsyncIterator[_interaction_service_pb2.StreamPublishInteractionsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_interaction_service_pb2.StreamPublishInteractionsResponse], _abc.AsyncIterator[_interaction_service_pb2.StreamPublishInteractionsResponse]]:
+        """StreamPublishInteractions stores many requests, each as PublishInteractions does, and acknowledges each.
+
+        Each message of the caller is answered by one message, in the order of the caller's, after its commit. A request
+        that is refused does not end the stream. Requests of one session are stored in the order in which they were sent.
+        Send ahead without waiting: the server works on some requests at a time, reads no further until there is room, and
+        waits where a single call would be refused with ERROR_REASON_BACKLOG_FULL. The stream ends with UNAVAILABLE when
+        the server stops or the database cannot be reached. Give every request an idempotency_key: then what was not
+        acknowledged may be sent again on a new stream, and nothing is stored twice.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,33 @@
+"""Errors for single messages of a stream, which travel in messages and not in the status of a call."""
+
+from collections.abc import Callable
+
+import grpc
+
+from reflexio.errors import FieldViolation, ReflexioError, error_class
+from reflexio.v1.error_reason_pb2 import ErrorReason
+from reflexio.v1.refusal_pb2 import Refusal
+
+
+def from_refusal(refusal: Refusal, argument_name: Callable[[str], str]) -> ReflexioError:
+    """Make the error for one message of a stream that was refused.
+
+    Args:
+        refusal: What the server says.
+        argument_name: Gives the Python name of a field path of the contract.
+    """
+    status = next((known.name for known in grpc.StatusCode if known.value[0] == refusal.code), "UNKNOWN")
+    known = refusal.reason in ErrorReason.values()
+    reason = ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_") if known else None
+    text = refusal.message
+    if refusal.fields and text.startswith(f"{refusal.fields[0].field}:"):
+        text = argument_name(refusal.fields[0].field) + text.removeprefix(refusal.fields[0].field)
+    error = error_class(reason, status)(text)
+    error.status = status
+    error.reason = reason or status
+    error.metadata = dict(refusal.metadata)
+    error.field_violations = tuple(FieldViolation(argument_name(f.field), f.description) for f in refusal.fields)
+    if refusal.HasField("retry_delay"):
+        error.retry_after = refusal.retry_delay.seconds + refusal.retry_delay.nanos / 1e9
+    error.request_id = refusal.metadata.get("request_id")
+    return error

@@ -1,0 +1,100 @@
+"""How much may wait for being embedded: a bound for each user and for each organisation.
+
+Counting at each publish would cost a query. So the queue is counted in the background, in one grouped query, and in
+between this server adds what it accepts and takes off what it finishes. The figure is too low by what other servers
+have accepted since the last count, and by a fiftieth of the limit for users who had less than that waiting; it is too
+high by what others have finished since, and by what was deleted. A count takes place every second, or seldom enough to
+cost a twentieth of a connection's time.
+"""
+
+import asyncio
+from collections import Counter
+
+import structlog
+
+from reflexio_server.domain.errors import BacklogFull, DatabaseUnavailable
+from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.store import embedding_queue
+from reflexio_server.store.database import Database
+
+_log = structlog.get_logger("reflexio.embed")
+
+_LEAST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+_PAUSES_A_COUNT = 20
+"""How long to wait between two counts: so many times what one took, within seconds."""
+
+_UNCOUNTED_PART = 50
+"""Users with less than this part of the limit are not asked for."""
+
+
+class BacklogLimits:
+    """Knows roughly how much of whom waits. To be used from one event loop."""
+
+    def __init__(self, database: Database, *, most_of_user: int, most_of_organization: int) -> None:
+        self._database = database
+        self._most_of_user = most_of_user
+        self._most_of_organization = most_of_organization
+        self._counted: dict[tuple[OrgId, UserId | None], int] = {}
+        # Since the last count began; users' and, with None, organisations'.
+        self._since: Counter[tuple[OrgId, UserId | None]] = Counter()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to count, in the background."""
+        self._task = asyncio.create_task(self._count_forever())
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def check(self, org_id: OrgId, user_id: UserId, count: int) -> None:
+        """Check that `count` more interactions of a user may wait. Where nothing waits, any number may.
+
+        Raises:
+            BacklogFull: They may not.
+        """
+        scopes = (("user", user_id, self._most_of_user), ("organization", None, self._most_of_organization))
+        for scope, user, most in scopes:
+            waiting = self._waiting((org_id, user))
+            if waiting and waiting + count > most:
+                raise BacklogFull(scope, waiting, most)
+
+    def accepted(self, org_id: OrgId, user_id: UserId, count: int) -> None:
+        """Note that `count` interactions of a user wait from now on; with a negative count, no more."""
+        self._since[org_id, user_id] += count
+        self._since[org_id, None] += count
+
+    def left(self, org_id: OrgId, user_id: UserId) -> None:
+        """Note that an interaction of a user waits no more."""
+        self.accepted(org_id, user_id, -1)
+
+    def _waiting(self, key: tuple[OrgId, UserId | None]) -> int:
+        return max(self._counted.get(key, 0) + self._since[key], 0)
+
+    async def _count_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = 0.0
+        while True:
+            await asyncio.sleep(pause)
+            began = loop.time()
+            try:
+                await self._count()
+            except DatabaseUnavailable:
+                pause = _LEAST_PAUSE
+            except Exception:  # noqa: BLE001 -- it must not end for good because it failed once.
+                _log.exception("could not count the backlog")
+                pause = _LONGEST_PAUSE
+            else:
+                pause = min(max(_PAUSES_A_COUNT * (loop.time() - began), _LEAST_PAUSE), _LONGEST_PAUSE)
+
+    async def _count(self) -> None:
+        # What changes while it is counted may be in the count already, and is then counted twice until the next one.
+        before = Counter(self._since)
+        async with self._database.autocommit() as connection:
+            counted = await embedding_queue.sizes(connection, self._most_of_user // _UNCOUNTED_PART)
+        self._since.subtract(before)
+        self._since = Counter({key: change for key, change in self._since.items() if change})
+        self._counted = dict(counted)

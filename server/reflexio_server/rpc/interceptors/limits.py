@@ -1,0 +1,33 @@
+"""No more calls at once than the server can carry: beyond, a refusal costs little and slows down nobody."""
+
+from typing import Any
+
+from reflexio_server.domain.errors import TooManyCalls
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
+
+
+class Limits(CallInterceptor):
+    """Refuses calls, and streams, beyond so many at once. Health and reflection are not counted."""
+
+    def __init__(self, most_calls: int, most_streams: int) -> None:
+        super().__init__()
+        self._most = {"calls": most_calls, "streams": most_streams}
+        self._under_way = {"calls": 0, "streams": 0}
+        self._streams: set[str] = set()
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        """As the others; notes which methods are streams."""
+        if handler.request_streaming or handler.response_streaming:
+            self._streams.add(method)
+        return super().wrap(method, handler)
+
+    async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
+        """Let the call through if there is room."""
+        scope = "streams" if method in self._streams else "calls"
+        if self._under_way[scope] >= self._most[scope]:
+            raise TooManyCalls(scope, self._most[scope])
+        self._under_way[scope] += 1
+        try:
+            return await proceed(request, context)
+        finally:
+            self._under_way[scope] -= 1
