@@ -70,7 +70,8 @@ class InteractionIds:
         if block <= self._passed_block:
             return
         async with self._database.transaction() as connection:
-            passed = (await connection.execute(_LAST_BLOCK)).scalar_one()
+            # None while somebody else is just moving it.
+            passed = (await connection.execute(_LAST_BLOCK)).scalar_one_or_none() or 0
             if passed < block:
                 passed = block + _AHEAD
                 await connection.execute(_LOCK)

@@ -14,6 +14,8 @@ from typing import Any
 
 import grpc
 
+from reflexio._transport.endings import open_streams
+
 _END = object()
 
 # A call that a forked child has inherited must not even be finalised there: its locks may be held for ever.
@@ -41,6 +43,7 @@ class Stream:
         self._process = os.getpid()
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._call = method(self._sent(), metadata=metadata)
+        open_streams.add(self._call)
         threading.Thread(target=_read, args=(self._call, on_event), name="reflexio-stream", daemon=True).start()
 
     @property
@@ -62,7 +65,7 @@ class Stream:
             _inherited.append(self._call)
             return
         self._requests.put(_END)
-        self._call.cancel()
+        open_streams.cancel(self._call)
 
     def _sent(self) -> Iterator[Any]:
         return iter(self._requests.get, _END)

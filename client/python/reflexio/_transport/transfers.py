@@ -17,6 +17,7 @@ import grpc
 
 from reflexio._calls.call import Call
 from reflexio._transport.channels import Channels
+from reflexio._transport.endings import open_streams
 from reflexio._transport.exchange import Connection, Exchange
 from reflexio.errors import ClientClosedError, InternalError
 
@@ -40,7 +41,7 @@ class _Transfer:
         """End it. Whoever waits for it gets an error."""
         self._closed.set()
         if self._stream is not None:
-            self._stream.cancel()
+            open_streams.cancel(self._stream)
 
     def _next(self, exchange: Exchange, reopen: Callable[[], Any], *, may_repeat: Callable[[], bool]) -> Any:
         """The next message; None at the end."""
@@ -48,6 +49,7 @@ class _Transfer:
             try:
                 if self._stream is None:
                     self._stream = reopen()
+                    open_streams.add(self._stream)
                 answer = next(self._stream)
             except StopIteration:
                 return None
