@@ -72,7 +72,8 @@ class EmbeddedPostgres:
         self._socket_dir: Path | None = None
         self.data_dir = data_dir.expanduser().resolve()
         self._cluster = self.data_dir / "postgres"
-        self._lock = FileLock(self.data_dir / "lock", timeout=0)
+        # Started, started again and stopped in whatever thread.
+        self._lock = FileLock(self.data_dir / "lock", timeout=0, thread_local=False)
         self._server = PostgresServer(self._cluster, cleanup_mode=None)
 
     @property
