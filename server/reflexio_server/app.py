@@ -123,7 +123,7 @@ class Application:
                 stopping=self._stopping,
             ),
             RequestService(lister, database),
-            DataService(Exporter(database), Importer(imports, self._backlog), database, image_rules),
+            DataService(Exporter(database), Importer(imports, self._backlog, self._limits), database, image_rules),
             ServerService(self._reindexer, self._backlog, location, settings.max_message_mb * _MIB),
             max_message_bytes=settings.max_message_mb * _MIB,
             max_concurrent_calls=settings.max_concurrent_calls,

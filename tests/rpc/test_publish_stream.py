@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 from grpc import StatusCode
+from reflexio.v1 import data_service_pb2 as data
 from reflexio.v1 import interaction_service_pb2 as pb
 from reflexio_server.app import Application
 from reflexio_server.settings import Settings
 
 from tests.embed.eventually import eventually
 from tests.embed.gate import GatedEmbedder
+from tests.rpc.baseline import record
 from tests.rpc.wire import Caller, refusal_in_stream, refused
 from tests.running import Postgres, running_server
 
@@ -118,6 +120,25 @@ async def test_a_full_backlog_refuses_and_says_when_to_come_again(held: tuple[Ca
 
     await eventually(lambda: _succeeds(there_is_room_again))
     assert len(await listed(call, "ann")) == 6
+
+
+async def test_an_import_waits_for_room_instead_of_taking_that_of_others(held: tuple[Caller, GatedEmbedder]):
+    call, embedder = held
+    stream = call._stubs[2].ImportData()
+    for _ in range(4):
+        imported = data.RequestRecord(**record("ann", *[{"content": "x"}] * 3))
+        await stream.write(data.ImportDataRequest(request=imported))
+    await stream.done_writing()
+    answers = aiter(stream)
+    assert (await anext(answers)).outcome == data.IMPORT_OUTCOME_IMPORTED
+    # The second would be three more than five.
+    assert len(await listed(call, "ann")) == 3
+    for _ in range(2):
+        await call("PublishInteractions", pb.PublishInteractionsRequest(user_id="ann", interactions=[{"content": "y"}]))
+    assert len(await listed(call, "ann")) == 5
+    embedder.open()
+    assert [answer.outcome async for answer in answers] == [data.IMPORT_OUTCOME_IMPORTED] * 3
+    assert len(await listed(call, "ann")) == 14
 
 
 async def _succeeds(attempt) -> bool:

@@ -19,6 +19,11 @@ class NewRequest:
     skip_aggregation: bool
     force_extraction: bool
 
+    @property
+    def searchable_count(self) -> int:
+        """How many of its interactions are to be embedded."""
+        return sum(bool(interaction.searchable_text) for interaction in self.interactions)
+
 
 @dataclass(frozen=True, slots=True)
 class Publication(NewRequest):

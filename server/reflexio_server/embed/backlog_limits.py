@@ -62,6 +62,14 @@ class BacklogLimits:
             if waiting and waiting + count > most:
                 raise BacklogFull(scope, waiting, most)
 
+    def has_room(self, org_id: OrgId, user_id: UserId, count: int) -> bool:
+        """Whether `count` more interactions of a user may wait."""
+        try:
+            self.check(org_id, user_id, count)
+        except BacklogFull:
+            return False
+        return True
+
     def accepted(self, org_id: OrgId, user_id: UserId, count: int) -> None:
         """Note that `count` interactions of a user wait from now on; with a negative count, no more."""
         self._since[org_id, user_id] += count

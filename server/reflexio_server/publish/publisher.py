@@ -54,11 +54,7 @@ class Publisher:
 
     def has_room(self, org_id: OrgId, publication: Publication) -> bool:
         """Whether what `publication` causes may wait beside what waits already."""
-        try:
-            self._check_backlog(org_id, publication)
-        except BacklogFull:
-            return False
-        return True
+        return self.limits is None or self.limits.has_room(org_id, publication.user_id, publication.searchable_count)
 
     async def store_only(self, org_id: OrgId, publication: Publication) -> Publish:
         """The same as `publish` without asking whether there is room, and without waiting for what it causes.
@@ -87,7 +83,7 @@ class Publisher:
 
     def _check_backlog(self, org_id: OrgId, publication: Publication) -> None:
         if self.limits is not None:
-            self.limits.check(org_id, publication.user_id, _texts_in(publication))
+            self.limits.check(org_id, publication.user_id, publication.searchable_count)
 
     async def _store(self, org_id: OrgId, publication: Publication) -> Publish:
         now = time.time_ns()
@@ -100,7 +96,7 @@ class Publisher:
         has_room = self.backlog.has_room(org_id, dated.user_id, len(dated.interactions))
         lease_seconds = LEASE_SECONDS if has_room else 0
         # Noted before it is stored: many at once must not all find room for one.
-        count = _texts_in(publication)
+        count = publication.searchable_count
         self._note(org_id, publication, count)
         try:
             publish = await self.store.add(org_id, dated, new_request_id(), now, lease_seconds)
@@ -120,10 +116,6 @@ class Publisher:
     def _note(self, org_id: OrgId, publication: Publication, count: int) -> None:
         if self.limits is not None:
             self.limits.accepted(org_id, publication.user_id, count)
-
-
-def _texts_in(publication: Publication) -> int:
-    return sum(bool(interaction.searchable_text) for interaction in publication.interactions)
 
 
 def _log_failure(storing: asyncio.Task[Publish]) -> None:
