@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Two processes, because the tests wait more than they compute; a file's tests stay together with their server.
+TEST_OPTIONS := --numprocesses 2 --dist loadfile
 STUBS  := client/python/reflexio/v1
 RELEASED := proto/released.binpb
 IMAGE  := server/reflexio_server/validate/contract.binpb
@@ -20,10 +22,10 @@ serve: $(VENV)/.server ## Install what is needed and run the service on 127.0.0.
 	@exec $(BIN)/reflexio serve $(ARGS)
 
 test: $(VENV)/.dev ## Install what is needed and run all tests (ARGS="-k publish …")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(TEST_OPTIONS) $(ARGS)
 
 test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start no processes
-	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/project $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/project $(TEST_OPTIONS) $(ARGS)
 
 test-client: $(VENV)/.dev ## Run the client's tests in full: many kills, replacements and endings (minutes)
 	REFLEXIO_LONG_TESTS=1 $(BIN)/python -m pytest -s tests/client $(ARGS)

@@ -8,7 +8,8 @@ from reflexio_server.domain.errors import DatabaseUnavailable, NotReady
 from reflexio_server.domain.ids import InteractionId, UserId
 from reflexio_server.embed import held
 from reflexio_server.embed.backlog import LEASE_SECONDS, Backlog
-from reflexio_server.embed.batching import EmbeddingThread, Priority
+from reflexio_server.embed.batching import EmbeddingThread
+from reflexio_server.embed.job import Priority
 from reflexio_server.store import embedding_queue, vectors
 from sqlalchemy import text
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from reflexio_server.domain.ids import InteractionId, UserId
 from reflexio_server.domain.interaction import searchable_text
-from reflexio_server.store import embedding_queue
+from reflexio_server.store import embedding_queue, queue_figures
 from reflexio_server.store.database import Database
 from reflexio_server.store.migrate import migrate
 from sqlalchemy import text
@@ -58,7 +58,7 @@ async def test_what_is_leased_or_set_aside_is_not_claimed(database, corpus, user
     assert outcomes == [False, False, True]
     assert await claimed(database) == []
     async with database.autocommit() as connection:
-        assert await embedding_queue.counts(connection, org_id) == (1, 1)
+        assert await queue_figures.counts(connection, org_id) == (1, 1)
 
 
 async def test_after_a_failure_it_is_left_alone_for_a_while(database, corpus, user_id, org_id):

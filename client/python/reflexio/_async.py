@@ -243,18 +243,3 @@ class AsyncReflexioClient(AsyncDataCalls):
     async def server_info(self) -> models.ServerInfo:
         """What the server is, what it stores where, and how much work it has before it."""
         return await self._send(calls.server_info())
-
-    async def start_reindex(self, embedding_model: str = "") -> models.Reindex:
-        """Change to another embedding model: everything is embedded with it while the active one serves.
-
-        Returns at once; `server_info` says how far it is. Starting what is under way or done changes nothing. Needs an
-        administrator's key where keys are in use.
-
-        Args:
-            embedding_model: As in the server's settings; empty for the one that they name.
-        """
-        return await self._send(calls.start_reindex(embedding_model=embedding_model))
-
-    async def cancel_reindex(self) -> models.CancelReindexResponse:
-        """Give up the change to another embedding model, if one is under way. Needs an administrator's key."""
-        return await self._send(calls.cancel_reindex())

@@ -1,4 +1,4 @@
-"""The awaitable client's half that moves, erases and keeps whole data sets."""
+"""The awaitable client's half that concerns whole data sets: moving, erasing, keeping and embedding them anew."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class AsyncDataCalls:
-    """Export, import, erasure and retention."""
+    """Export, import, erasure, retention and the change of the embedding model."""
 
     _connection: Connection
     _transport: AsyncTransport
@@ -82,6 +82,21 @@ class AsyncDataCalls:
         Where API keys are in use, it needs an administrator's. Returns what holds from now on.
         """
         return await self._send(calls.set_retention(max_age=max_age))
+
+    async def start_reindex(self, embedding_model: str = "") -> models.Reindex:
+        """Change to another embedding model: everything is embedded with it while the active one serves.
+
+        Returns at once; `server_info` says how far it is. Starting what is under way or done changes nothing. Needs an
+        administrator's key where keys are in use.
+
+        Args:
+            embedding_model: As in the server's settings; empty for the one that they name.
+        """
+        return await self._send(calls.start_reindex(embedding_model=embedding_model))
+
+    async def cancel_reindex(self) -> models.CancelReindexResponse:
+        """Give up the change to another embedding model, if one is under way. Needs an administrator's key."""
+        return await self._send(calls.cancel_reindex())
 
 
 async def _awaited(records: Records) -> AsyncIterator[Mapping[str, Any]]:

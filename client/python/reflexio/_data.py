@@ -1,4 +1,4 @@
-"""The blocking client's half that moves, erases and keeps whole data sets."""
+"""The blocking client's half that concerns whole data sets: moving, erasing, keeping and embedding them anew."""
 
 from collections import deque
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
@@ -18,7 +18,7 @@ Records = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
 
 
 class DataCalls:
-    """Export, import, erasure and retention."""
+    """Export, import, erasure, retention and the change of the embedding model."""
 
     _connection: Connection
     _transport: SyncTransport
@@ -100,6 +100,21 @@ class DataCalls:
         Where API keys are in use, it needs an administrator's. Returns what holds from now on.
         """
         return self._send(calls.set_retention(max_age=max_age))
+
+    def start_reindex(self, embedding_model: str = "") -> models.Reindex:
+        """Change to another embedding model: everything is embedded with it while the active one serves.
+
+        Returns at once; `server_info` says how far it is. Starting what is under way or done changes nothing. Needs an
+        administrator's key where keys are in use.
+
+        Args:
+            embedding_model: As in the server's settings; empty for the one that they name.
+        """
+        return self._send(calls.start_reindex(embedding_model=embedding_model))
+
+    def cancel_reindex(self) -> models.CancelReindexResponse:
+        """Give up the change to another embedding model, if one is under way. Needs an administrator's key."""
+        return self._send(calls.cancel_reindex())
 
 
 def _blocking(records: Records) -> Iterable[Mapping[str, Any]]:

@@ -20,9 +20,10 @@ from reflexio_server.embed.embedding import Embedding
 from reflexio_server.embed.fair_queue import Owner
 from reflexio_server.embed.held import HeldWork, Work
 from reflexio_server.embed.writer import VectorWriter
-from reflexio_server.store import embedding_queue
+from reflexio_server.store import embedding_queue, queue_figures
 from reflexio_server.store.database import Database
-from reflexio_server.store.embedding_queue import QueuedText, SetAside
+from reflexio_server.store.embedding_queue import QueuedText
+from reflexio_server.store.queue_figures import SetAside
 
 _log = structlog.get_logger("reflexio.embed")
 
@@ -166,7 +167,7 @@ class Backlog:
             DatabaseUnavailable: Postgres cannot be reached.
         """
         async with self._database.autocommit() as connection:
-            return await embedding_queue.newest_set_aside(connection, org_id, _SHOWN_SET_ASIDE)
+            return await queue_figures.newest_set_aside(connection, org_id, _SHOWN_SET_ASIDE)
 
     async def counts(self, org_id: OrgId) -> tuple[int, int]:
         """How many of an organisation's interactions wait, and how many were set aside because the model failed.
@@ -175,7 +176,7 @@ class Backlog:
             DatabaseUnavailable: Postgres cannot be reached.
         """
         async with self._database.autocommit() as connection:
-            return await embedding_queue.counts(connection, org_id)
+            return await queue_figures.counts(connection, org_id)
 
     async def _wanted(
         self, org_id: OrgId, interaction_ids: Collection[InteractionId], *, leased_too: bool

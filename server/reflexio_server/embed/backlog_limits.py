@@ -14,7 +14,7 @@ import structlog
 
 from reflexio_server.domain.errors import BacklogFull, DatabaseUnavailable
 from reflexio_server.domain.ids import OrgId, UserId
-from reflexio_server.store import embedding_queue
+from reflexio_server.store import queue_figures
 from reflexio_server.store.database import Database
 
 _log = structlog.get_logger("reflexio.embed")
@@ -102,7 +102,7 @@ class BacklogLimits:
         # What changes while it is counted may be in the count already, and is then counted twice until the next one.
         before = Counter(self._since)
         async with self._database.autocommit() as connection:
-            counted = await embedding_queue.sizes(connection, self._most_of_user // _UNCOUNTED_PART)
+            counted = await queue_figures.sizes(connection, self._most_of_user // _UNCOUNTED_PART)
         self._since.subtract(before)
         self._since = Counter({key: change for key, change in self._since.items() if change})
         self._counted = dict(counted)

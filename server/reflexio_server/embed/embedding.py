@@ -3,9 +3,9 @@
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from reflexio_server.embed.batching import EmbeddingJob
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.fair_queue import Owner
+from reflexio_server.embed.job import EmbeddingJob
 
 
 class Embedding(Protocol):

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
-from reflexio_server.embed.batching import EmbeddingJob
 from reflexio_server.embed.fair_queue import Owner
+from reflexio_server.embed.job import EmbeddingJob
 
 _MOST_TEXTS = 4096
 _MOST_BYTES = 16 * 1024 * 1024

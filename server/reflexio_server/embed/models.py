@@ -8,9 +8,10 @@ from typing import Any
 
 import structlog
 
-from reflexio_server.embed.batching import EmbeddingJob, EmbeddingThread
+from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import Embedder, ModelUnavailable, Vectors
 from reflexio_server.embed.fair_queue import Owner
+from reflexio_server.embed.job import EmbeddingJob
 from reflexio_server.store import embedding_models
 from reflexio_server.store.database import Database
 from reflexio_server.store.embedding_models import ACTIVE, BUILDING, KnownModel

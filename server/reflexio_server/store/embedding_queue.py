@@ -1,6 +1,6 @@
 """The queue of interactions that are to be embedded. Its rows are leased, never owned: a lease that ran out is free."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,23 +122,6 @@ _FAIL = text("""
     returning set_aside_reason is not null
 """).bindparams(bindparam("reason", type_=Text), bindparam("retry_seconds", type_=Float))
 
-_COUNTS = text("""
-    select count(*) filter (where set_aside_reason is null) as waiting,
-           count(set_aside_reason) filter (where failed_model is null) as set_aside
-    from embedding_queue where org_id = :org_id
-""")
-
-_NEWEST_SET_ASIDE = text("""
-    select user_id, interaction_id, set_aside_reason from embedding_queue
-    where org_id = :org_id and set_aside_reason is not null and failed_model is null
-    order by interaction_id desc limit :count
-""")
-
-_SIZES = text("""
-    select org_id, user_id, count(*) as waiting from embedding_queue where set_aside_reason is null
-    group by grouping sets ((org_id), (org_id, user_id)) having grouping(user_id) = 1 or count(*) >= :least
-""")
-
 
 @dataclass(frozen=True, slots=True)
 class QueuedText:
@@ -164,15 +147,6 @@ class UserQueue:
     set_aside: int
     newest: Sequence[InteractionId]
     """Those waiting, the newest first, not all of them where there are many."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """An interaction that the model failed on."""
-
-    user_id: UserId
-    interaction_id: InteractionId
-    reason: str
 
 
 async def claim(connection: AsyncConnection, count: int, most_bytes: int, lease_seconds: float) -> Sequence[QueuedText]:
@@ -284,24 +258,6 @@ async def fail(connection: AsyncConnection, org_id: OrgId, interaction_id: Inter
         "reason": reason.replace("\0", " ")[:MOST_REASON],
     }
     return bool((await connection.execute(_FAIL, parameters)).scalar_one_or_none())
-
-
-async def counts(connection: AsyncConnection, org_id: OrgId) -> tuple[int, int]:
-    """How many interactions of an organisation wait, and how many were set aside."""
-    row = (await connection.execute(_COUNTS, {"org_id": org_id})).one()
-    return row.waiting, row.set_aside
-
-
-async def newest_set_aside(connection: AsyncConnection, org_id: OrgId, count: int) -> Sequence[SetAside]:
-    """Those of an organisation that were set aside, the newest first, `count` at most."""
-    rows = await connection.execute(_NEWEST_SET_ASIDE, {"org_id": org_id, "count": count})
-    return [SetAside(*row) for row in rows]
-
-
-async def sizes(connection: AsyncConnection, least: int) -> Mapping[tuple[OrgId, UserId | None], int]:
-    """How many interactions wait of each organisation, under None, and of each user of whom at least so many do."""
-    rows = await connection.execute(_SIZES, {"least": least})
-    return {(OrgId(row.org_id), UserId(row.user_id) if row.user_id is not None else None): row.waiting for row in rows}
 
 
 def _queued_text(org_id: OrgId, row: Any) -> QueuedText:
