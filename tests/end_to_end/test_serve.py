@@ -11,16 +11,18 @@ import sys
 import pytest
 
 SCRIPT = [sys.executable, "-m", "reflexio_server"]
+WITHOUT_MODEL = [sys.executable, "-m", "tests.end_to_end.stand.serve"]
+"""The same with a deterministic embedder: the real one takes seconds of two cores to start."""
 
 
 class Serve:
     """A running `reflexio serve`."""
 
-    def __init__(self, data_dir, *flags, **environment):
+    def __init__(self, data_dir, *flags, script=SCRIPT, **environment):
         self._log = data_dir.parent / f"{data_dir.name}.log"
         with self._log.open("a") as log:
             self.process = subprocess.Popen(
-                [*SCRIPT, "serve", "--port", "0", "--data-dir", str(data_dir), *flags],
+                [*script, "serve", "--port", "0", "--data-dir", str(data_dir), *flags],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -48,8 +50,8 @@ class Serve:
 def serve(tmp_path):
     started = []
 
-    def start(*flags, name="data", **environment):
-        started.append(Serve(tmp_path / name, *flags, **environment))
+    def start(*flags, name="data", script=WITHOUT_MODEL, **environment):
+        started.append(Serve(tmp_path / name, *flags, script=script, **environment))
         return started[-1]
 
     yield start
@@ -66,15 +68,17 @@ def call(url, *arguments):
     return result.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_was_published_is_there_after_a_signal_and_a_new_start(serve, tmp_path, number):
-    first = serve()
+@pytest.mark.parametrize(
+    ("number", "script"), [(signal.SIGTERM, SCRIPT), (signal.SIGINT, WITHOUT_MODEL)], ids=["TERM, real model", "INT"]
+)
+def test_what_was_published_is_there_after_a_signal_and_a_new_start(serve, tmp_path, number, script):
+    first = serve(script=script)
     url = first.wait_until_listening()
     call(url, "publish", "-u", "ann", "The parcel arrives on Tuesday", "--wait")
     assert first.end(number) == (0, "")
     assert str(tmp_path / "data") in first.log
     assert "Traceback" not in first.log
-    second = serve()
+    second = serve(script=script)
     url = second.wait_until_listening()
     [line] = call(
         url, "search", "ann", "when will the package be delivered?", "--mode", "vector", "--json"
@@ -92,10 +96,10 @@ def test_a_signal_during_the_start_ends_it_and_its_postgres(serve, tmp_path):
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
 
 
-def refused(*arguments, **environment):
+def refused(*arguments, script=SCRIPT, **environment):
     """Run `reflexio serve` where it cannot start. Returns the exit code and the last line of standard error."""
     result = subprocess.run(
-        [*SCRIPT, "serve", "--log-level", "error", *arguments],
+        [*script, "serve", "--log-level", "error", *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -121,7 +125,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path):
 def test_a_data_folder_in_use_is_one_clear_line(serve, tmp_path):
     server = serve()
     server.wait_until_listening()
-    code, errors = refused("--port", "0", "--data-dir", str(tmp_path / "data"))
+    code, errors = refused("--port", "0", "--data-dir", str(tmp_path / "data"), script=WITHOUT_MODEL)
     assert code == 1
     assert str(tmp_path / "data") in errors
     assert "--data-dir" in errors
@@ -133,7 +137,7 @@ def test_a_database_that_is_not_there_is_one_clear_line_without_the_password(tmp
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
         url = f"postgresql://me:secret@127.0.0.1:{port}/memories"
-        code, errors = refused("--port", "0", REFLEXIO_DATABASE_URL=url)
+        code, errors = refused("--port", "0", script=WITHOUT_MODEL, REFLEXIO_DATABASE_URL=url)
     assert code == 1
     assert "cannot reach the database 127.0.0.1" in errors
     assert "secret" not in errors

@@ -1,6 +1,5 @@
 """The benchmarks run, and their tables have every row. How fast is not looked at."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from benchmarks import hand_over
 from benchmarks.report import COLUMNS
 from benchmarks.workload import CALLERS, QUICK
+from tests.effort import LONG, only_long
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +21,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.skipif(not LONG, reason="it loads the model and takes half a minute")
 def test_a_quick_run_measures_every_kind_of_call(tmp_path):
     file = tmp_path / "table.md"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--markdown", str(file)]
@@ -50,10 +51,7 @@ LIMITS = {
     [
         "memory",
         "large_user",
-        pytest.param("deletes", marks=pytest.mark.skipif("LONG_TESTS" not in os.environ, reason="loads the model")),
-        pytest.param(
-            "startup", marks=pytest.mark.skipif("LONG_TESTS" not in os.environ, reason="loads the model twice")
-        ),
+        *only_long("deletes", "startup"),
     ],
 )
 def test_a_quick_run_at_the_limits_measures_and_finds_nothing_wrong(part):

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
-from reflexio_server.domain.ids import OrgId, UserId, new_request_id
+from reflexio_server.domain.ids import OrgId, RequestId, UserId
 from reflexio_server.domain.interaction import Image, InteractionFilter, NewInteraction, Position
 from reflexio_server.store import interactions
 from reflexio_server.store.database import Database
@@ -70,7 +71,7 @@ async def test_at_the_same_moment_the_later_of_a_publish_is_newer(newest, store,
         (InteractionFilter(most_recent_k=4, role="Agent"), "86"),
         (InteractionFilter(most_recent_k=4, end_time=6), "6"),
         (InteractionFilter(role="User", session_id="first", start_time=2), "3"),
-        (InteractionFilter(request_id=new_request_id()), ""),
+        (InteractionFilter(request_id=RequestId(UUID(int=2**100))), ""),
     ],
     ids=str,
 )

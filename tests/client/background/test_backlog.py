@@ -11,7 +11,7 @@ from reflexio.v1.interaction_service_pb2 import PublishInteractionsResponse
 
 from tests.client.background.conftest import published, said
 from tests.client.background.programs import run
-from tests.client.effort import LONG
+from tests.effort import LONG
 
 BACKLOG = 100_000 if LONG else 2_000
 

@@ -1,6 +1,6 @@
 """Agents and servers are killed at random moments: everything that was taken is stored, once, in order.
 
-`make test-client` makes a long run of it; the seed is printed.
+`make test-long ARGS=tests/client` makes a long run of it; the seed is printed.
 """
 
 import random
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import reflexio
 
 from tests.client.background.programs import begin
-from tests.client.effort import LONG
+from tests.effort import LONG
 
 ROUNDS = 25 if LONG else 1
 SESSIONS = 3

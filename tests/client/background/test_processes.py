@@ -13,7 +13,7 @@ from reflexio.v1.interaction_service_pb2 import PublishInteractionsResponse
 
 from tests.client.background.conftest import published, said
 from tests.client.background.programs import begin, run
-from tests.client.effort import LONG, only_long
+from tests.effort import LONG, only_long
 from tests.embed.eventually import eventually
 
 NOWHERE = "http://127.0.0.1:9"

@@ -1,4 +1,4 @@
-"""How much the client's tests try: a sample of each kind, or all with `REFLEXIO_LONG_TESTS` (`make test-client`)."""
+"""How much tests try: a sample of each kind, or all with `REFLEXIO_LONG_TESTS` (`make test-long`)."""
 
 import os
 from collections.abc import Iterable
