@@ -27,7 +27,7 @@ from reflexio_server.rpc.server_service import ServerService
 from reflexio_server.search.exporter import Exporter
 from reflexio_server.search.lister import Lister
 from reflexio_server.search.searcher import Searcher
-from reflexio_server.settings import Settings
+from reflexio_server.settings import MOST_EXPORTS, Settings
 from reflexio_server.store.database import Database
 from reflexio_server.store.database_watch import DatabaseWatch
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
@@ -92,6 +92,7 @@ class Application:
             database,
             most_of_user=settings.max_user_backlog,
             most_of_organization=settings.max_organization_backlog,
+            stopping=self._stopping,
         )
         self._backlog = Backlog(database, self._models, self._limits.left)
         self._models.after_switch = self._backlog.start_over
@@ -123,7 +124,9 @@ class Application:
                 stopping=self._stopping,
             ),
             RequestService(lister, database),
-            DataService(Exporter(database), Importer(imports, self._backlog, self._limits), database, image_rules),
+            DataService(
+                Exporter(database, MOST_EXPORTS), Importer(imports, self._backlog, self._limits), database, image_rules
+            ),
             ServerService(self._reindexer, self._backlog, location, settings.max_message_mb * _MIB),
             max_message_bytes=settings.max_message_mb * _MIB,
             max_concurrent_calls=settings.max_concurrent_calls,

@@ -7,6 +7,9 @@ import platformdirs
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MOST_EXPORTS = 4
+"""How many exports there are at a time, each with a connection beside the pool; others wait."""
+
 
 class Settings(BaseSettings):
     """All settings of a server. Each field's description is its documentation; docs/settings.md holds the table."""
@@ -83,5 +86,5 @@ class Settings(BaseSettings):
 
     @property
     def database_connections(self) -> int:
-        """How many connections to Postgres there may be at once: pools, one each that watches, and some for people."""
-        return self.workers * (self.database_pool_size + 1) + 10
+        """How many connections to Postgres there may be at once: pools, exports, what watches, and some for people."""
+        return self.workers * (self.database_pool_size + MOST_EXPORTS + 1) + 11

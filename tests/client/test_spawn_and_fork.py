@@ -77,3 +77,30 @@ def test_a_fork_in_the_middle_of_calls_fails_none_of_them(server_process):
     done = run(FORK, server_process)
 
     assert done.returncode == 0, done.stderr
+
+
+FORK_IN_EXPORT = """
+import os, sys, reflexio
+client = reflexio.ReflexioClient(url_endpoint=sys.argv[1], timeout=20)
+for n in range(3):
+    client.publish_interaction("forked", [{"content": str(n)}])
+records = client.export_data("forked")
+next(records)
+child = os.fork()
+if child == 0:
+    try:
+        next(records)
+        code = 1
+    except reflexio.ClientClosedError:
+        code = 0
+    records.close()
+    os._exit(code)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), len(list(records)))
+"""
+
+
+def test_a_child_is_told_that_its_parents_export_is_not_its_own(server):
+    done = run(FORK_IN_EXPORT, server.url)
+
+    assert (done.returncode, done.stdout.split()) == (0, ["0", "2"])

@@ -167,6 +167,12 @@ async def test_nobody_draws_while_the_sequence_is_advanced(database: Database):
     assert len(set(drawn)) == len(drawn)
 
 
+async def test_the_highest_ids_are_not_passed_over(database: Database):
+    """Else what is published later would have ids that no import takes."""
+    await InteractionIds(database).pass_over(2**53 - 1)
+    assert await InteractionIds(database).take(1) < 2**52
+
+
 async def test_a_snapshot_shows_one_moment(database: Database, store: PublicationStore, org_id: OrgId, user_id: UserId):
     for n in range(3):
         await publish(store, org_id, publication(user_id, f"number {n}"))

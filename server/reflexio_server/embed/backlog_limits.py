@@ -9,10 +9,11 @@ cost a twentieth of a connection's time.
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 import structlog
 
-from reflexio_server.domain.errors import BacklogFull, DatabaseUnavailable
+from reflexio_server.domain.errors import BacklogFull, DatabaseUnavailable, NotReady
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store import queue_figures
 from reflexio_server.store.database import Database
@@ -24,6 +25,9 @@ _LONGEST_PAUSE = 60.0
 _PAUSES_A_COUNT = 20
 """How long to wait between two counts: so many times what one took, within seconds."""
 
+_SECONDS_BETWEEN_LOOKS = 0.1
+"""How often a load that waits looks whether there is room."""
+
 _UNCOUNTED_PART = 50
 """Users with less than this part of the limit are not asked for."""
 
@@ -31,8 +35,12 @@ _UNCOUNTED_PART = 50
 class BacklogLimits:
     """Knows roughly how much of whom waits. To be used from one event loop."""
 
-    def __init__(self, database: Database, *, most_of_user: int, most_of_organization: int) -> None:
+    def __init__(
+        self, database: Database, *, most_of_user: int, most_of_organization: int, stopping: asyncio.Event
+    ) -> None:
+        """`stopping` is set when the server stops: nobody waits for room then."""
         self._database = database
+        self._stopping = stopping
         self._most_of_user = most_of_user
         self._most_of_organization = most_of_organization
         self._counted: dict[tuple[OrgId, UserId | None], int] = {}
@@ -56,19 +64,32 @@ class BacklogLimits:
         Raises:
             BacklogFull: They may not.
         """
-        scopes = (("user", user_id, self._most_of_user), ("organization", None, self._most_of_organization))
-        for scope, user, most in scopes:
-            waiting = self._waiting((org_id, user))
+        for scope, waiting, most in self._scopes(org_id, user_id):
             if waiting and waiting + count > most:
                 raise BacklogFull(scope, waiting, most)
 
-    def has_room(self, org_id: OrgId, user_id: UserId, count: int) -> bool:
-        """Whether `count` more interactions of a user may wait."""
-        try:
-            self.check(org_id, user_id, count)
-        except BacklogFull:
-            return False
-        return True
+    async def wait_for_room(self, org_id: OrgId, user_id: UserId, count: int) -> None:
+        """Return when `count` more interactions of a user may wait that came with a load of very many.
+
+        Such a load takes half of what there is, so that single publishes find room beside it.
+
+        Raises:
+            NotReady: The server is stopping.
+        """
+        while any(
+            waiting and waiting + count > (most // 2 if count <= most // 2 else most)
+            for _, waiting, most in self._scopes(org_id, user_id)
+        ):
+            if self._stopping.is_set():
+                raise NotReady("stopping")
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _scopes(self, org_id: OrgId, user_id: UserId) -> Sequence[tuple[str, int, int]]:
+        """For the user and the organisation: what it is called, how many wait, and how many may."""
+        return (
+            ("user", self._waiting((org_id, user_id)), self._most_of_user),
+            ("organization", self._waiting((org_id, None)), self._most_of_organization),
+        )
 
     def accepted(self, org_id: OrgId, user_id: UserId, count: int) -> None:
         """Note that `count` interactions of a user wait from now on; with a negative count, no more."""

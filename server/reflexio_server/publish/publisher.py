@@ -1,20 +1,16 @@
 """Publishing: one transaction, then the embedder is told."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import structlog
 
 from reflexio_server.domain.errors import BacklogFull
 from reflexio_server.domain.ids import InteractionId, OrgId, new_request_id
 from reflexio_server.domain.request import Publication, Publish
 from reflexio_server.embed.backlog import LEASE_SECONDS, Backlog
 from reflexio_server.embed.backlog_limits import BacklogLimits
+from reflexio_server.publish.uninterrupted import to_its_end
 from reflexio_server.store.publications import PublicationStore
-
-_log = structlog.get_logger("reflexio.publish")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +48,14 @@ class Publisher:
             await self.wait_for(org_id, publish.interaction_ids)
         return publish
 
-    def has_room(self, org_id: OrgId, publication: Publication) -> bool:
-        """Whether what `publication` causes may wait beside what waits already."""
-        return self.limits is None or self.limits.has_room(org_id, publication.user_id, publication.searchable_count)
+    async def wait_for_room(self, org_id: OrgId, publication: Publication) -> None:
+        """Return when what `publication` causes may wait, as a part of a load of very many.
+
+        Raises:
+            NotReady: The server is stopping.
+        """
+        if self.limits is not None:
+            await self.limits.wait_for_room(org_id, publication.user_id, publication.searchable_count)
 
     async def store_only(self, org_id: OrgId, publication: Publication) -> Publish:
         """The same as `publish` without asking whether there is room, and without waiting for what it causes.
@@ -63,14 +64,7 @@ class Publisher:
             IdempotencyKeyReused: The key was used for other content.
             DatabaseUnavailable: Whether it was stored is not known; repeating it under its key is safe.
         """
-        storing = asyncio.create_task(self._store(org_id, publication))
-        try:
-            # A caller that hangs up must not leave the work half done: committed, but not handed over.
-            await asyncio.wait([storing])
-        except asyncio.CancelledError:
-            storing.add_done_callback(_log_failure)
-            raise
-        return storing.result()
+        return await to_its_end(self._store(org_id, publication), "a publish")
 
     async def wait_for(self, org_id: OrgId, interaction_ids: Sequence[InteractionId]) -> None:
         """Return when everything that the interactions cause is done.
@@ -116,9 +110,3 @@ class Publisher:
     def _note(self, org_id: OrgId, publication: Publication, count: int) -> None:
         if self.limits is not None:
             self.limits.accepted(org_id, publication.user_id, count)
-
-
-def _log_failure(storing: asyncio.Task[Publish]) -> None:
-    """Note what nobody else is told: the caller is gone."""
-    if not storing.cancelled() and (error := storing.exception()) is not None:
-        _log.warning("could not store a publish whose caller hung up", error=type(error).__name__)

@@ -9,7 +9,7 @@ from reflexio.v1 import interaction_service_pb2_grpc as rpc
 from reflexio.v1 import learning_pb2
 
 from reflexio_server.access.caller import current_caller
-from reflexio_server.domain.errors import NotReady, ReflexioError
+from reflexio_server.domain.errors import ReflexioError
 from reflexio_server.domain.ids import InteractionId, UserId
 from reflexio_server.domain.interaction import InteractionFilter
 from reflexio_server.domain.request import Publish
@@ -30,8 +30,6 @@ from reflexio_server.validate.images import ImageRules
 _PAGE_SIZE = 30
 _PAGE_SIZE_OF_ALL = 100
 _TOP_K = 10
-_SECONDS_BETWEEN_LOOKS = 0.1
-"""How often a stream that waits looks whether there is room."""
 _SEARCH_MODES = {
     pb.SEARCH_MODE_UNSPECIFIED: SearchMode.HYBRID,
     pb.SEARCH_MODE_VECTOR: SearchMode.VECTOR,
@@ -70,10 +68,7 @@ class InteractionService(rpc.InteractionServiceServicer):
         async def publish(request: pb.PublishInteractionsRequest, turn: Turn) -> pb.PublishInteractionsResponse:
             publication = await translate.publication_from(request, self.image_rules)
             await turn.come()
-            while not self.publisher.has_room(org_id, publication):
-                if self.stopping.is_set():
-                    raise NotReady("stopping")
-                await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+            await self.publisher.wait_for_room(org_id, publication)
             publish = await self.publisher.store_only(org_id, publication)
             turn.end()
             if request.wait_for_response:

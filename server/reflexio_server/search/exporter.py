@@ -9,16 +9,13 @@ from reflexio_server.store import export
 from reflexio_server.store.database import Database
 from reflexio_server.store.export import Snapshot
 
-_AT_ONCE = 4
-"""Each has a connection to Postgres of its own for as long as its reader takes."""
-
 
 class Exporter:
     """Opens exports, a few at a time. To be used from one event loop."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, at_once: int) -> None:
         self._database = database
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._turn = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
     async def open(self, org_id: OrgId, user_id: UserId | None) -> AsyncIterator[Snapshot]:

@@ -24,6 +24,11 @@ _AHEAD = 100
 that publishing elsewhere waits for."""
 
 
+_HIGHEST_PASSED = 2**52
+"""Higher ids may be imported, and are not passed over: what is given here must stay below 2⁵³, or no import takes it.
+Should the sequence come that far, publishing meets them and goes on with another block."""
+
+
 class InteractionIds:
     """Gives ranges of ids that nobody else has. What is left of a block when the server stops is never used."""
 
@@ -67,7 +72,7 @@ class InteractionIds:
             DatabaseUnavailable: Postgres cannot be reached.
         """
         block = _block_of(interaction_id)
-        if block <= self._passed_block:
+        if block <= self._passed_block or interaction_id > _HIGHEST_PASSED:
             return
         async with self._database.transaction() as connection:
             # None while somebody else is just moving it.

@@ -6,6 +6,7 @@ long a data set takes: a connection that is gone shows by itself, and `close` en
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
 from collections import deque
@@ -36,15 +37,23 @@ class _Transfer:
         self._channels = channels
         self._stream: Any = None
         self._closed = threading.Event()
+        self._process = os.getpid()
+
+    @property
+    def _inherited(self) -> bool:
+        """Whether this is a forked child and the stream its parent's, whose locks may be held for ever here."""
+        return self._process != os.getpid()
 
     def close(self) -> None:
         """End it. Whoever waits for it gets an error."""
         self._closed.set()
-        if self._stream is not None:
+        if self._stream is not None and not self._inherited:
             open_streams.cancel(self._stream)
 
     def _next(self, exchange: Exchange, reopen: Callable[[], Any], *, may_repeat: Callable[[], bool]) -> Any:
         """The next message; None at the end."""
+        if self._inherited:
+            raise ClientClosedError("a forked process cannot go on with an export or import of its parent; begin anew")
         while True:
             try:
                 if self._stream is None:

@@ -114,7 +114,7 @@ class DataServiceServicer(object):
         reached, the server stops, or a message is larger than it takes, which is what was published on a server with a
         higher limit.
 
-        Ids that the server gives later lie beyond all that were imported.
+        Ids that the server gives later lie beyond all that were imported, but for those beyond 2^52.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,7 +71,7 @@ class DataServiceStub:
     reached, the server stops, or a message is larger than it takes, which is what was published on a server with a
     higher limit.
 
-    Ids that the server gives later lie beyond all that were imported.
+    Ids that the server gives later lie beyond all that were imported, but for those beyond 2^52.
     """
     GetRetention: _grpc.UnaryUnaryMultiCallable[_data_service_pb2.GetRetentionRequest, _data_service_pb2.GetRetentionResponse]
     """GetRetention says for how long the organisation's data is kept."""
@@ -126,7 +126,7 @@ class DataServiceAsyncStub(DataServiceStub):
     reached, the server stops, or a message is larger than it takes, which is what was published on a server with a
     higher limit.
 
-    Ids that the server gives later lie beyond all that were imported.
+    Ids that the server gives later lie beyond all that were imported, but for those beyond 2^52.
     """
     GetRetention: _aio.UnaryUnaryMultiCallable[_data_service_pb2.GetRetentionRequest, _data_service_pb2.GetRetentionResponse]  # type: ignore[assignment]
     """GetRetention says for how long the organisation's data is kept."""
@@ -196,7 +196,7 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         reached, the server stops, or a message is larger than it takes, which is what was published on a server with a
         higher limit.
 
-        Ids that the server gives later lie beyond all that were imported.
+        Ids that the server gives later lie beyond all that were imported, but for those beyond 2^52.
         """
 
     @_abc_1.abstractmethod
