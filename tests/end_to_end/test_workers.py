@@ -8,6 +8,7 @@ import time
 import psutil
 import pytest
 
+from tests.effort import LONG
 from tests.end_to_end.test_serve import Serve, call, refused
 
 
@@ -87,6 +88,7 @@ def test_a_port_in_use_is_one_clear_line_with_workers_too(tmp_path):
         assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.skipif(not LONG, reason="REFLEXIO_LONG_TESTS runs it")
 def test_what_keeps_a_worker_from_starting_is_told_as_of_a_single_server(tmp_path):
     code, errors = refused(
         "--port", "0", "--workers", "2", "--data-dir", str(tmp_path), "--text-search-config", "klingon"
