@@ -207,7 +207,9 @@ class Publisher:
                 top_k=1000,
             )
         )
-        if answer is None or known.interaction_ids is None or (mode != "fts" and answer.not_yet_embedded_count):
+        if answer is None or known.interaction_ids is None:
+            return
+        if mode != "fts" and (answer.not_yet_embedded_count or answer.set_aside_count):
             return
         pairs = zip(known.interaction_ids, publication.interactions, strict=True)
         wanted = {number for number, given in pairs if has_text(given)}
