@@ -7,6 +7,7 @@ import time
 
 import psutil
 import pytest
+from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 
 from tests.effort import LONG
 from tests.end_to_end.test_serve import Serve, call, refused
@@ -63,6 +64,10 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_its_supervisor(workers
     server.process.kill()
     server.process.communicate()
     assert ended(now)
+    # Its Postgres goes on until the next one on the folder ends it.
+    postgres = EmbeddedPostgres(tmp_path / "data")
+    postgres.start()
+    postgres.stop()
 
 
 def test_a_signal_stops_the_workers_and_the_postgres(workers, tmp_path):
