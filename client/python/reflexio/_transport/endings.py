@@ -14,30 +14,32 @@ class OpenStreams:
     """The calls of this process that stream."""
 
     def __init__(self) -> None:
-        self.forget()
+        self._calls: weakref.WeakSet[Any] = weakref.WeakSet()
+        # A forked child must not even finalise its parent's: their locks may be held for ever.
+        self._inherited: list[Any] = []
 
     def add(self, call: Any) -> None:
         """Have a call cancelled when the interpreter ends, unless it is over by then."""
         self._calls.add(call)
 
     def cancel(self, call: Any) -> None:
-        """Cancel a call now. When the interpreter ends, it was done already."""
-        if not self._ended:
+        """Cancel a call now, unless that was done already or it is the parent's."""
+        if call in self._calls:
+            self._calls.discard(call)
             call.cancel()
 
-    def forget(self) -> None:
-        """Begin anew: the calls of its parent are none of a forked child's."""
-        self._calls: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._ended = False
+    def disown(self) -> None:
+        """Leave the calls of its parent alone, in a forked child."""
+        self._inherited += self._calls
+        self._calls = weakref.WeakSet()
 
     def end(self) -> None:
         """Cancel what is open."""
         for call in list(self._calls):
-            call.cancel()
-        self._ended = True
+            self.cancel(call)
 
 
 open_streams = OpenStreams()
 atexit.register(open_streams.end)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=open_streams.forget)
+    os.register_at_fork(after_in_child=open_streams.disown)

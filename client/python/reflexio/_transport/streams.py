@@ -18,9 +18,6 @@ from reflexio._transport.endings import open_streams
 
 _END = object()
 
-# A call that a forked child has inherited must not even be finalised there: its locks may be held for ever.
-_inherited: list[Any] = []
-
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -62,7 +59,6 @@ class Stream:
     def cancel(self) -> None:
         """End it now. Afterwards, and after its end, this does nothing."""
         if self.inherited:
-            _inherited.append(self._call)
             return
         self._requests.put(_END)
         open_streams.cancel(self._call)

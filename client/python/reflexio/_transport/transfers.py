@@ -41,13 +41,13 @@ class _Transfer:
 
     @property
     def _inherited(self) -> bool:
-        """Whether this is a forked child and the stream its parent's, whose locks may be held for ever here."""
+        """Whether this is a forked child and the stream its parent's."""
         return self._process != os.getpid()
 
     def close(self) -> None:
         """End it. Whoever waits for it gets an error."""
         self._closed.set()
-        if self._stream is not None and not self._inherited:
+        if self._stream is not None:
             open_streams.cancel(self._stream)
 
     def _next(self, exchange: Exchange, reopen: Callable[[], Any], *, may_repeat: Callable[[], bool]) -> Any:
