@@ -14,10 +14,10 @@ _BLOCKED = text("""
 """)
 
 
-async def somebody_waits(database: Database, task: asyncio.Future) -> None:
-    """Return when somebody waits for a lock; `task` is who should."""
+async def somebody_waits(database: Database, task: asyncio.Future, count: int = 1) -> None:
+    """Return when so many wait for a lock; `task` is who should."""
     async with database.autocommit() as observer:
-        while not (await observer.execute(_BLOCKED)).scalar_one():
+        while (await observer.execute(_BLOCKED)).scalar_one() < count:
             assert not task.done(), "it was to wait"
             await asyncio.sleep(0.005)
 

@@ -13,7 +13,7 @@ from reflexio_server.store.publications import PublicationStore
 from reflexio_server.store.vectors import EmbeddedText
 
 from tests.store.consistency import violations
-from tests.store.locking import held_up
+from tests.store.locking import held_up, somebody_waits
 from tests.store.publishing import all_of, publication, publish, rows
 
 PICTURE = NewInteraction(content="a picture", image=Image(b"x", "image/png"))
@@ -70,6 +70,8 @@ async def test_an_embedder_that_comes_first_loses_its_vectors_all_the_same(
     ids = list(done.interaction_ids)
     async with held_up(database, lock, {"org_id": org_id}, lambda: _embed_all(database, org_id, ids, user_id)):
         deletion = asyncio.create_task(deletions.delete_everything(database, org_id))
+        # Behind the embedder: else it could take the row in the moment in which nobody has the lock.
+        await somebody_waits(database, deletion, 2)
     assert await deletion == DeletedCounts(requests=1, interactions=1)
     assert await rows(database, org_id) == {"user_versions": 1}
 
