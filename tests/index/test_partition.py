@@ -11,7 +11,10 @@ from reflexio_server.domain.ids import InteractionId, RequestId, SessionId
 from reflexio_server.domain.interaction import InteractionFilter
 from reflexio_server.index import partition as partition_module
 from reflexio_server.index.partition import Partition
-from reflexio_server.store.vectors import VectorRows
+from reflexio_server.index.timeline import BYTES_EACH
+from reflexio_server.store.interaction_rows import InteractionRows
+
+from tests.contracts.asking import nearest_in
 
 DIMENSION = 8
 REQUESTS = [RequestId(UUID(int=number << 64 | 1)) for number in range(3)]
@@ -90,7 +93,7 @@ def compare_with_brute_force(history, asked):
     assert len(partition) == sum(len(s.pieces) for s in held.values())
     for direction, limit, where, not_before in asked:
         query = DIRECTIONS[direction]
-        found = partition.nearest(query, limit, where, not_before)
+        found = nearest_in(partition, query, limit, where, not_before)
         expected = brute_force(held.values(), query, where, not_before)[:limit]
         assert [n.interaction_id for n in found] == [id_ for _, _, id_ in expected]
         assert [n.created_at for n in found] == [created_at for _, created_at, _ in expected]
@@ -121,15 +124,19 @@ def fits(s, where):
 
 
 def rows_of(interactions):
-    pieces = [(s, piece) for s in interactions for piece in s.pieces]
-    return VectorRows(
-        interaction_ids=[s.interaction_id for s, _ in pieces],
-        created_ats=[s.created_at for s, _ in pieces],
-        request_ids=b"".join(REQUESTS[s.request].bytes for s, _ in pieces),
-        session_ids=[s.session_id for s, _ in pieces],
-        roles=[s.role for s, _ in pieces],
-        sources=[s.source for s, _ in pieces],
-        vectors=b"".join(DIRECTIONS[piece].astype("<f2").tobytes() for _, piece in pieces),
+    pieces = [piece for s in interactions for piece in s.pieces]
+    return InteractionRows(
+        interaction_ids=[s.interaction_id for s in interactions],
+        created_ats=[s.created_at for s in interactions],
+        request_ids=b"".join(REQUESTS[s.request].bytes for s in interactions),
+        session_ids=[s.session_id for s in interactions],
+        roles=[s.role for s in interactions],
+        sources=[s.source for s in interactions],
+        asks=[False for _ in interactions],
+        word_counts=[0 for _ in interactions],
+        words=b"",
+        piece_counts=[len(s.pieces) for s in interactions],
+        vectors=b"".join(DIRECTIONS[piece].astype("<f2").tobytes() for piece in pieces),
     )
 
 
@@ -159,7 +166,7 @@ def test_segments_are_bounded_and_those_that_became_small_are_joined(monkeypatch
     assert len(partition) == 90
     assert [len(segment) for segment in partition._segments] == [50, 40]
     left = [s for s in many if s.interaction_id % 10 == 0 and not 200 < s.interaction_id <= 300]
-    found = partition.nearest(DIRECTIONS[0], 1000, InteractionFilter(), None)
+    found = nearest_in(partition, DIRECTIONS[0], 1000)
     assert [n.interaction_id for n in found] == [id_ for _, _, id_ in brute_force(left, DIRECTIONS[0], ANY, None)]
     partition.remove(range(1001))
     assert [len(segment) for segment in partition._segments] == [0]
@@ -171,7 +178,7 @@ def test_memory_that_it_took_for_growing_is_counted(step):
     for start in range(0, 350, step):
         new = [Said(id_, 1, 0, "", "User", "", (0,)) for id_ in range(start + 1, start + step + 1)]
         partition.add(rows_of(new))
-    one = 2 * DIMENSION + partition._segments[0]._buffer.itemsize
+    one = 2 * DIMENSION + partition._segments[0]._buffer.itemsize + partition._documents.rows.itemsize + BYTES_EACH
     assert 350 * one < partition.nbytes - Partition(DIMENSION).nbytes < 2 * 350 * one
 
 
@@ -181,6 +188,6 @@ def test_a_vector_that_rounding_made_too_long_scores_no_more_than_one():
     longer = rounded if float(rounded.astype(np.float32) @ direction) > 1 else np.nextafter(rounded, np.float16(1))
     partition = Partition(DIMENSION)
     rows = rows_of([Said(1, 1, 0, "", "User", "", (0,)), Said(2, 1, 0, "", "User", "", (0,))])
-    partition.add(VectorRows(**{**{n: getattr(rows, n) for n in rows.__slots__}, "vectors": longer.tobytes() * 2}))
-    assert [n.score for n in partition.nearest(direction, 2, InteractionFilter(), None)] == [1.0, 1.0]
-    assert [n.score for n in partition.nearest(-direction, 2, InteractionFilter(), None)] == [-1.0, -1.0]
+    partition.add(InteractionRows(**{**{n: getattr(rows, n) for n in rows.__slots__}, "vectors": longer.tobytes() * 2}))
+    assert [n.score for n in nearest_in(partition, direction, 2)] == [1.0, 1.0]
+    assert [n.score for n in nearest_in(partition, -direction, 2)] == [-1.0, -1.0]

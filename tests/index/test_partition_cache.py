@@ -11,15 +11,16 @@ from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.store import vectors
 from sqlalchemy import text
 
+from tests.contracts.asking import nearest
 from tests.contracts.corpus import DIMENSION, MODEL, ChosenVectors, Corpus, unit
-from tests.contracts.vector_index import VectorIndexContract, ids_of
+from tests.contracts.interaction_index import InteractionIndexContract, ids_of
 
 MIB = 1024 * 1024
 ANY = InteractionFilter()
 EAST, NORTH = unit(1, 0), unit(0, 1)
 
 
-class TestCachedPartitions(VectorIndexContract):
+class TestCachedPartitions(InteractionIndexContract):
     @pytest.fixture
     def index(self, database):
         cache = PartitionCache(database, ChosenVectors(), memory_bytes=64 * MIB)
@@ -27,7 +28,7 @@ class TestCachedPartitions(VectorIndexContract):
         cache.close()
 
 
-class TestPartitionsThatAreNeverKept(VectorIndexContract):
+class TestPartitionsThatAreNeverKept(InteractionIndexContract):
     @pytest.fixture
     def index(self, database):
         cache = PartitionCache(database, ChosenVectors(), memory_bytes=0)
@@ -37,7 +38,7 @@ class TestPartitionsThatAreNeverKept(VectorIndexContract):
         cache.close()
 
 
-class TestPartitionsReadInSmallPortions(VectorIndexContract):
+class TestPartitionsReadInSmallPortions(InteractionIndexContract):
     @pytest.fixture
     def index(self, database, monkeypatch):
         monkeypatch.setattr(freshness, "_PORTION", 3)
@@ -46,7 +47,7 @@ class TestPartitionsReadInSmallPortions(VectorIndexContract):
         cache.close()
 
 
-class TestPartitionsOfSmallSegments(VectorIndexContract):
+class TestPartitionsOfSmallSegments(InteractionIndexContract):
     @pytest.fixture
     def index(self, database, monkeypatch):
         monkeypatch.setattr(partition, "_SEGMENT_VECTORS", 16)
@@ -55,7 +56,7 @@ class TestPartitionsOfSmallSegments(VectorIndexContract):
         cache.close()
 
 
-class TestPartitionsSearchedInThreads(VectorIndexContract):
+class TestPartitionsSearchedInThreads(InteractionIndexContract):
     @pytest.fixture
     def index(self, database, monkeypatch):
         monkeypatch.setattr(partition_cache, "_INLINE_CHANGE_BYTES", -1)
@@ -75,7 +76,7 @@ async def test_memory_stays_within_the_budget_and_dropped_users_are_found_again(
     users = [UserId(f"user {number}") for number in range(8)]
     published = {user: (await corpus.add(user, *[EAST] * 5)).interaction_ids for user in users}
     for user in [*users, *users]:
-        found = await cache.nearest(org_id, user, EAST, 10, ANY, None)
+        found = await nearest(cache, database, org_id, user, EAST, 10)
         assert sorted(ids_of(found)) == [*published[user]]
         assert 0 < cache.nbytes <= 12_000
     assert 0 < len(cache) < len(users)
@@ -95,11 +96,11 @@ async def test_the_least_recently_used_goes_first(database, org_id, corpus, monk
     for user in (one, two, three):
         await corpus.add(user, EAST)
     probe = PartitionCache(database, ChosenVectors(), memory_bytes=MIB)
-    await probe.nearest(org_id, one, EAST, 1, ANY, None)
+    await nearest(probe, database, org_id, one, EAST, 1)
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=2 * probe.nbytes)
     loads.clear()
     for user in (one, two, one, three, one, two):
-        await cache.nearest(org_id, user, EAST, 1, ANY, None)
+        await nearest(cache, database, org_id, user, EAST, 1)
     assert loads == [one, two, three, two]
     probe.close()
     cache.close()
@@ -117,7 +118,7 @@ async def test_searches_that_come_together_load_a_partition_once(database, org_i
     monkeypatch.setattr(vectors, "changes", counted)
     published = await corpus.add(user_id, EAST)
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=MIB)
-    answers = await asyncio.gather(*(cache.nearest(org_id, user_id, EAST, 1, ANY, None) for _ in range(20)))
+    answers = await asyncio.gather(*(nearest(cache, database, org_id, user_id, EAST, 1) for _ in range(20)))
     assert {tuple(ids_of(answer)) for answer in answers} == {published.interaction_ids}
     assert loads == 1
     cache.close()
@@ -131,13 +132,13 @@ async def test_a_load_that_was_cancelled_harms_nobody(database, org_id, user_id,
         await corpus.add(user_id, EAST)
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=MIB)
     for turns in range(1, 40):
-        search = asyncio.create_task(cache.nearest(org_id, user_id, EAST, 100, ANY, None))
+        search = asyncio.create_task(nearest(cache, database, org_id, user_id, EAST, 100))
         for _ in range(turns):
             await asyncio.sleep(0)
         search.cancel()
         await asyncio.gather(search, return_exceptions=True)
         assert cache.nbytes == sum(entry.followed.partition.nbytes for entry in cache._entries.values() if entry.nbytes)
-    assert len(await cache.nearest(org_id, user_id, EAST, 100, ANY, None)) == 10
+    assert len(await nearest(cache, database, org_id, user_id, EAST, 100)) == 10
     cache.close()
 
 
@@ -146,7 +147,7 @@ async def test_a_search_beside_a_reload_that_was_cancelled_sees_everything(
 ):
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=64 * MIB)
     published = (await corpus.add(user_id, *[EAST] * 5)).interaction_ids
-    assert len(await cache.nearest(org_id, user_id, EAST, 10, ANY, None)) == 5
+    assert len(await nearest(cache, database, org_id, user_id, EAST, 10)) == 5
     entry = cache._entry((org_id, user_id, MODEL), DIMENSION)
     begun, go_on, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -161,7 +162,7 @@ async def test_a_search_beside_a_reload_that_was_cancelled_sees_everything(
         patched.setattr(entry.followed, "follow", reload_half)
         reloading = asyncio.create_task(cache._refresh(entry, entry.followed.version + 1))
         await begun.wait()
-        searching = asyncio.create_task(cache.nearest(org_id, user_id, EAST, 10, ANY, None))
+        searching = asyncio.create_task(nearest(cache, database, org_id, user_id, EAST, 10))
         while not entry.lock._entrance._waiters:  # noqa: ASYNC110 -- the lock tells nobody who waits.
             await asyncio.sleep(0)
         go_on.set()
@@ -184,7 +185,7 @@ async def test_a_partition_larger_than_the_budget_is_searched_and_drives_out_nob
             await corpus.add(user, *[EAST] * 50)
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=16_000)
     for user in small:
-        await cache.nearest(org_id, user, EAST, 10, ANY, None)
+        await nearest(cache, database, org_id, user, EAST, 10)
     kept = cache.nbytes
     most = 0
 
@@ -195,14 +196,14 @@ async def test_a_partition_larger_than_the_budget_is_searched_and_drives_out_nob
             await asyncio.sleep(0)
 
     watching = asyncio.create_task(watch())
-    answers = await asyncio.gather(*(cache.nearest(org_id, user, EAST, 300, ANY, None) for user in large * 3))
+    answers = await asyncio.gather(*(nearest(cache, database, org_id, user, EAST, 300) for user in large * 3))
     watching.cancel()
     assert [len(answer) for answer in answers] == [250] * 6
     assert (cache.nbytes, len(cache)) == (kept, len(small))
     one = 250 * (2 * EAST.size + 56)
     assert one < most < kept + 2.5 * one, "never two of them whole"
     for user in small:
-        assert ids_of(await cache.nearest(org_id, user, EAST, 10, ANY, None)) == [*published[user]]
+        assert ids_of(await nearest(cache, database, org_id, user, EAST, 10)) == [*published[user]]
     cache.close()
 
 
@@ -211,7 +212,7 @@ async def test_what_nobody_searches_leaves_memory_after_a_deletion(database, org
     deleted, erased, reloaded, grown, same = users = [UserId(f"{n}") for n in ("d", "e", "r", "g", "s")]
     published = {user: await corpus.add(user, EAST, NORTH) for user in users}
     for user in users:
-        await cache.nearest(org_id, user, EAST, 10, ANY, None)
+        await nearest(cache, database, org_id, user, EAST, 10)
     await cache.drop_stale()
     assert len(cache) == len(users)
     await corpus.delete(deleted, published[deleted].interaction_ids[0])
@@ -236,10 +237,10 @@ async def test_what_nobody_searches_leaves_memory_after_a_deletion(database, org
 async def test_a_user_who_was_erased_leaves_memory_with_the_next_search(database, org_id, user_id, corpus):
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=MIB)
     await corpus.add(user_id, EAST)
-    await cache.nearest(org_id, user_id, EAST, 10, ANY, None)
+    await nearest(cache, database, org_id, user_id, EAST, 10)
     async with database.autocommit() as connection:
         await connection.execute(text("delete from user_versions where org_id = :org_id"), {"org_id": org_id})
-    assert list(await cache.nearest(org_id, user_id, EAST, 10, ANY, None)) == []
+    assert list(await nearest(cache, database, org_id, user_id, EAST, 10)) == []
     assert (len(cache), cache.nbytes) == (0, 0)
     cache.close()
 

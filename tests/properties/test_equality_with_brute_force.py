@@ -156,22 +156,38 @@ def _compare(
 
 
 def _brute_force(database_url: str, user_id: str, query: str, filters: dict[str, Any]) -> dict[int, float]:
-    """For each interaction that fulfils the conditions its best score, from nothing but what Postgres holds."""
+    """For each interaction that fulfils the conditions its score, from nothing but what Postgres holds."""
     vectors, recent = asyncio.run(_rows(database_url, user_id))
     pool = set(recent[: filters.get("most_recent_k", len(recent))])
     query_vector = FakeEmbedder().encode([query])[0]
-    scores: dict[int, float] = {}
+    rows: dict[int, Any] = {}
+    nearest: dict[int, np.ndarray] = {}
     for row in vectors:
-        created_at = datetime.fromtimestamp(row["created_at"] / 1e9, UTC)
-        fits = (
-            row["interaction_id"] in pool
-            and all(row[name] == filters[name] for name in ("role", "session_id", "source") if name in filters)
-            and filters.get("start_time", created_at) <= created_at <= filters.get("end_time", created_at)
-        )
-        if fits:
-            score = float(np.frombuffer(row["vector"], "<f2").astype(np.float32) @ query_vector)
-            scores[row["interaction_id"]] = max(score, scores.get(row["interaction_id"], -2.0))
+        which, vector = row["interaction_id"], np.frombuffer(row["vector"], "<f2").astype(np.float32)
+        rows[which] = row
+        if which not in nearest or vector @ query_vector > nearest[which] @ query_vector:
+            nearest[which] = vector
+    conversations: dict[Any, list[int]] = {}
+    for which in sorted(rows, key=lambda which: (rows[which]["created_at"], which)):
+        row = rows[which]
+        conversations.setdefault(row["session_id"] or row["request_id"], []).append(which)
+    scores = {}
+    for said in conversations.values():
+        for place, which in enumerate(said):
+            mixed = nearest[which].copy()
+            for beside in (place - 1, place + 1):
+                if 0 <= beside < len(said):
+                    mixed += np.float32(0.3) * nearest[said[beside]]
+            if which in pool and _fits(rows[which], filters):
+                scores[which] = max(0.0, min(1.0, float(mixed @ query_vector / np.linalg.norm(mixed))))
     return scores
+
+
+def _fits(row: Any, filters: dict[str, Any]) -> bool:
+    created_at = datetime.fromtimestamp(row["created_at"] / 1e9, UTC)
+    return all(
+        row[name] == filters[name] for name in ("role", "session_id", "source") if name in filters
+    ) and filters.get("start_time", created_at) <= created_at <= filters.get("end_time", created_at)
 
 
 async def _rows(database_url: str, user_id: str) -> tuple[list[Any], list[int]]:
@@ -179,7 +195,7 @@ async def _rows(database_url: str, user_id: str) -> tuple[list[Any], list[int]]:
     connection = await asyncpg.connect(host=url.query["host"], user=url.username, database=url.database)
     try:
         vectors = await connection.fetch(
-            """select i.interaction_id, i.role, i.session_id, i.source, i.created_at, v.vector
+            """select i.interaction_id, i.request_id, i.role, i.session_id, i.source, i.created_at, v.vector
                from vectors v join interactions i using (org_id, interaction_id)
                where v.org_id = 1 and v.user_id = $1""",
             user_id,

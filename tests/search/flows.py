@@ -13,7 +13,8 @@ from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import Embedder
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.publish.publisher import Publisher
-from reflexio_server.search.searcher import Query, Searcher, SearchMode, SearchResult
+from reflexio_server.search.ranking import SearchMode
+from reflexio_server.search.searcher import Query, Searcher, SearchResult
 from reflexio_server.store import embedding_queue
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_ids import InteractionIds

@@ -1,16 +1,18 @@
 """Searches: what they find, in which order, and that conditions hold before anything is ranked."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 from reflexio_server.domain.errors import DatabaseUnavailable
-from reflexio_server.domain.ids import OrgId, SessionId, UserId
+from reflexio_server.domain.ids import InteractionId, OrgId, SessionId, UserId
 from reflexio_server.domain.interaction import Image, InteractionFilter, NewInteraction, UserAction
-from reflexio_server.index.vector_index import Neighbour, VectorIndex
-from reflexio_server.search.searcher import SearchMode
+from reflexio_server.index.evidence import Evidence
+from reflexio_server.index.interaction_index import InteractionIndex
+from reflexio_server.search.ranking import SearchMode
 from reflexio_server.store import deletions
 
 from tests.search.flows import MODES, Replica, contents
@@ -76,13 +78,18 @@ async def test_other_users_and_organisations_are_never_found(
 
 @pytest.fixture
 async def crowd(replica: Replica, org_id: OrgId, user_id: UserId) -> UserId:
-    """Sixty interactions of an Agent that fit "green tea" best, older and newer than twelve of a User that fit less."""
-    best = [NewInteraction(role="Agent", content="green tea", created_at=100 + n) for n in range(30)]
-    await replica.publish(org_id, user_id, *best, session_id="agents", source="bot")
+    """Sixty interactions of an Agent that fit "green tea" best, older and newer than twelve of a User that fit less.
+
+    Those of the Agent were each said apart, so that they fit equally well.
+    """
+    for n in range(30):
+        best = NewInteraction(role="Agent", content="green tea", created_at=100 + n)
+        await replica.publish(org_id, user_id, best, source="bot")
     second = [NewInteraction(role="User", content=f"some tea among words {n}", created_at=200 + n) for n in range(12)]
     await replica.publish(org_id, user_id, *second, session_id="users", source="web")
-    later = [NewInteraction(role="Agent", content="green tea", created_at=300 + n) for n in range(30)]
-    await replica.publish(org_id, user_id, *later, session_id="agents", source="bot")
+    for n in range(30):
+        later = NewInteraction(role="Agent", content="green tea", created_at=300 + n)
+        await replica.publish(org_id, user_id, later, source="bot")
     return user_id
 
 
@@ -132,15 +139,18 @@ async def test_the_best_come_first_and_of_equals_the_newer(
 
 
 async def test_scores_mean_what_the_contract_says(replica: Replica, org_id: OrgId, user_id: UserId):
-    await replica.publish(org_id, user_id, NewInteraction(role="green", content="tea"), "quite another thing")
-    [best, other] = (await replica.search(org_id, user_id, "green tea", mode=SearchMode.VECTOR)).hits
-    assert best.score == pytest.approx(1, abs=1e-3), "the same words, so the same direction"
-    assert -1 <= other.score < 0.9
+    await replica.publish(org_id, user_id, NewInteraction(role="lemon", content="tea"))
+    await replica.publish(org_id, user_id, "quite another thing")
+    [best, other] = (await replica.search(org_id, user_id, "tea lemon:", mode=SearchMode.VECTOR)).hits
+    assert 0.5 < best.score <= 1
+    assert 0 <= other.score < best.score
     [only] = (await replica.search(org_id, user_id, "green tea", mode=SearchMode.FTS)).hits
     assert 0 < only.score <= 1
     [best, other] = (await replica.search(org_id, user_id, "green tea", mode=SearchMode.HYBRID)).hits
-    assert best.score == pytest.approx(1), "first on both sides"
-    assert 0 < other.score < 0.5, "second on one side"
+    assert other.score < 0.3 < best.score <= 1
+    for mode in MODES:
+        for hit in (await replica.search(org_id, user_id, "what about green tea in May, lemon?", mode=mode)).hits:
+            assert hit.parts.total == pytest.approx(hit.score, abs=1e-5)
 
 
 @EACH_MODE
@@ -161,11 +171,14 @@ async def test_without_a_query_the_newest_come(
 class InterruptedIndex:
     """An index behind whose back something happens as soon as it has answered, the first few times."""
 
-    index: VectorIndex
+    index: InteractionIndex
     happens: list[Any] = field(default_factory=list)
 
-    async def nearest(self, *arguments: Any) -> Sequence[Neighbour]:
-        found = await self.index.nearest(*arguments)
+    async def roles(self, *arguments: Any) -> Collection[str]:
+        return await self.index.roles(*arguments)
+
+    async def evidence(self, *arguments: Any) -> Evidence:
+        found = await self.index.evidence(*arguments)
         if self.happens:
             await self.happens.pop(0)(found)
         return found
@@ -178,10 +191,11 @@ async def test_what_is_deleted_between_ranking_and_reading_is_replaced(
     await replica.publish(org_id, user_id, *(f"tea {n}" for n in range(20)))
     deleted: set[int] = set()
 
-    async def delete_the_best(found: Sequence[Neighbour]) -> None:
-        for neighbour in found[:3]:
-            await deletions.delete_interaction(replica.database, org_id, user_id, neighbour.interaction_id)
-            deleted.add(neighbour.interaction_id)
+    async def delete_the_best(found: Evidence) -> None:
+        for place in np.argsort(found.own_similarity)[-3:]:
+            best = int(found.interaction_ids[place])
+            await deletions.delete_interaction(replica.database, org_id, user_id, InteractionId(best))
+            deleted.add(best)
 
     index = InterruptedIndex(replica.searcher.index, [delete_the_best, delete_the_best])
     found = await replica.with_searcher(index=index).search(org_id, user_id, "tea", mode=mode, top_k=10)

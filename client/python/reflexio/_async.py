@@ -116,6 +116,8 @@ class AsyncReflexioClient(AsyncDataCalls):
         role: str | None = None,
         source: str | None = None,
         include_images: bool = False,
+        min_score: float | None = None,
+        explain: bool = False,
     ) -> models.SearchInteractionsResponse:
         """Find a user's interactions by meaning, by words or both. Everything published before can be found.
 
@@ -134,6 +136,8 @@ class AsyncReflexioClient(AsyncDataCalls):
             role=role,
             source=source,
             include_images=include_images,
+            min_score=min_score,
+            explain=explain,
         )
         return await self._send(calls.search(request, keywords))
 

@@ -1,7 +1,7 @@
 """How an interaction looks: in a table, on a line, and as JSON."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 import reflexio
@@ -11,6 +11,7 @@ from reflexio_server.cli.times import show_moment
 
 _COLUMNS = {
     "score": Column("SCORE"),
+    "parts": Column("WORDS+MEANING+ROLE+TIME+STATEMENT"),
     "id": Column("ID"),
     "when": Column("WHEN"),
     "user": Column("USER", widest=24),
@@ -20,10 +21,14 @@ _COLUMNS = {
 
 
 def print_interactions(
-    interactions: Iterable[reflexio.Interaction], *, users: bool = False, scores: bool = False
+    interactions: Iterable[reflexio.Interaction],
+    *,
+    users: bool = False,
+    scores: bool = False,
+    explained: bool = False,
 ) -> None:
-    """Write interactions as a table, with whose they are and how well they fit where that is wanted."""
-    hidden = {"user": not users, "score": not scores}
+    """Write interactions as a table, with whose they are, how well they fit and why, where that is wanted."""
+    hidden = {"user": not users, "score": not scores, "parts": not explained}
     names = [name for name in _COLUMNS if not hidden.get(name)]
     cells = (_cells(interaction) for interaction in interactions)
     print_table([_COLUMNS[name] for name in names], ([cell[name] for name in names] for cell in cells))
@@ -44,14 +49,16 @@ def as_json(interaction: reflexio.Interaction) -> dict[str, Any]:
     """An interaction for --json: everything but its image, under the names of the Python client."""
     shown = asdict(interaction)
     del shown["image_encoding"]
-    if interaction.score is None:
-        del shown["score"]
+    for name in ("score", "explanation"):
+        if shown[name] is None:
+            del shown[name]
     return shown
 
 
 def _cells(interaction: reflexio.Interaction) -> dict[str, str]:
     return {
         "score": "" if interaction.score is None else f"{interaction.score:.3f}",
+        "parts": "" if interaction.explanation is None else _parts(interaction.explanation),
         "id": str(interaction.interaction_id),
         "when": show_moment(interaction.created_at),
         "user": interaction.user_id,
@@ -62,3 +69,7 @@ def _cells(interaction: reflexio.Interaction) -> dict[str, str]:
 
 def _action(interaction: reflexio.Interaction) -> str:
     return "" if interaction.user_action is reflexio.UserActionType.NONE else interaction.user_action.value
+
+
+def _parts(explanation: reflexio.ScoreExplanation) -> str:
+    return " + ".join(f"{part:.2f}" for part in astuple(explanation))

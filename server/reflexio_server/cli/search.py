@@ -1,5 +1,6 @@
 """`reflexio search`."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import reflexio
@@ -46,6 +47,13 @@ def search(
             "--most-recent", metavar="N", min=1, help="Only the user's N newest, counted before the other conditions."
         ),
     ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option("--min-score", metavar="SCORE", min=0, max=1, help="Only what reaches this score; 0.25 is good."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what each score is made of, and how the query was understood.")
+    ] = False,
     url: Url = "",
     api_key: ApiKey = "",
     timeout: Timeout = None,
@@ -65,15 +73,19 @@ def search(
             start_time=since,
             end_time=last_moment(until),
             most_recent_k=most_recent,
+            min_score=min_score,
+            explain=explain,
         )
     found = answer.interactions
     if json_lines:
         for interaction in found:
             print_json({**as_json(interaction), "score": interaction.score})
     elif found:
-        print_interactions(found, scores=bool(query))
+        print_interactions(found, scores=bool(query), explained=explain)
     else:
         say("Nothing found.")
+    if answer.interpretation is not None:
+        say(_understood(answer.interpretation))
     if answer.not_yet_embedded_count:
         count = answer.not_yet_embedded_count
         say(f"{count} interactions are so new that they were searched by their words only.")
@@ -84,3 +96,13 @@ def search(
         say("Only words were searched: the embedding model failed on the query.")
     if answer.truncated:
         say("More were found, but together they would be too large for one answer; ask for fewer.")
+
+
+def _understood(interpretation: reflexio.QueryInterpretation) -> str:
+    days = (
+        f"{start:%Y-%m-%d}"
+        if end - start == timedelta(days=1)
+        else f"{start:%Y-%m-%d} to {end - timedelta(days=1):%Y-%m-%d}"
+        for start, end in interpretation.spans
+    )
+    return f"Roles named: {', '.join(interpretation.roles) or 'none'}. Days named: {', '.join(days) or 'none'}."

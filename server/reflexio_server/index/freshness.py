@@ -9,8 +9,8 @@ first snapshot's and is seen by the second: a deletion then takes away what an e
 from collections.abc import Awaitable, Callable
 
 from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.index.interaction_index import ModelSwitched
 from reflexio_server.index.partition import Partition
-from reflexio_server.index.vector_index import ModelSwitched
 from reflexio_server.store import vectors
 from reflexio_server.store.database import Database
 from reflexio_server.store.vectors import Changes

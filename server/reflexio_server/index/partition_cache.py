@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -10,13 +10,15 @@ from typing import TypeVar
 import structlog
 
 from reflexio_server.domain.ids import OrgId, UserId
-from reflexio_server.domain.interaction import InteractionFilter, Position
-from reflexio_server.embed.embedder import NamedModel, Vectors
+from reflexio_server.embed.embedder import NamedModel
+from reflexio_server.index.evidence import Evidence, Question
 from reflexio_server.index.freshness import FollowedPartition
+from reflexio_server.index.interaction_index import Indexed
+from reflexio_server.index.partition import Partition
 from reflexio_server.index.shared_lock import SharedLock
-from reflexio_server.index.vector_index import ModelSwitched, Neighbour
-from reflexio_server.store import user_versions, vectors
+from reflexio_server.store import user_versions
 from reflexio_server.store.database import Database
+from reflexio_server.store.interaction_rows import InteractionRows
 
 _INLINE_BYTES = 16 * 1024 * 1024
 """Up to so many bytes of vectors are searched in the event loop: that takes half a millisecond. Larger ones are
@@ -56,14 +58,14 @@ class _Entry:
 
 
 class PartitionCache:
-    """A `VectorIndex` over what Postgres holds. To be used from one event loop."""
+    """An `InteractionIndex` over what Postgres holds. To be used from one event loop."""
 
     def __init__(self, database: Database, embedder: NamedModel, *, memory_bytes: int) -> None:
         """Make an empty cache.
 
         Args:
             database: The truth.
-            embedder: The model whose vectors are searched, where a search names no other.
+            embedder: The active model, as far as it is known here: partitions of others are swept away.
             memory_bytes: How much memory partitions may take that are not just being used. A partition that is larger
                 is loaded for those who search it at that moment, beside what others have in memory; there is never
                 more than one such partition.
@@ -94,27 +96,33 @@ class PartitionCache:
         """How many partitions are in memory."""
         return len(self._entries)
 
-    async def nearest(
-        self,
-        org_id: OrgId,
-        user_id: UserId,
-        query: Vectors,
-        limit: int,
-        where: InteractionFilter,
-        not_before: Position | None,
-        model: str | None = None,
-    ) -> Sequence[Neighbour]:
-        """The interactions nearest to `query`, as `VectorIndex.nearest` says."""
-        model = model or self._embedder.name
-        async with self._database.autocommit() as connection:
-            version, active_model = await vectors.version_and_model(connection, org_id, user_id)
-        key = (org_id, user_id, model)
+    async def roles(self, indexed: Indexed) -> Collection[str]:
+        """The roles that occur, as `InteractionIndex.roles` says."""
+        return await self._read(indexed, lambda partition: list(partition.roles)) or ()
+
+    async def evidence(self, indexed: Indexed, question: Question, waiting: InteractionRows | None) -> Evidence:
+        """Candidates, as `InteractionIndex.evidence` says."""
+        others = Partition(indexed.dimension)
+        if waiting is not None:
+            others.add(waiting)
+
+        def gather(partition: Partition) -> Evidence:
+            scores = partition.word_scores(question.words), others.word_scores(question.words)
+            statistics = scores[0].statistics.joined(scores[1].statistics)
+            found = partition.evidence(question, scores[0], statistics)
+            return found.joined(others.evidence(question, scores[1], statistics))
+
+        found = await self._read(indexed, gather)
+        return found if found is not None else gather(Partition(indexed.dimension))
+
+    async def _read(self, indexed: Indexed, work: Callable[[Partition], T]) -> T | None:
+        """Do `work` on a partition that is fresh enough; None where there is nothing to be in it."""
+        key = (indexed.org_id, indexed.user_id, indexed.model)
+        version = indexed.version
         if version is None:
             self._drop_unused(key)
-            return []
-        if active_model not in {None, model}:
-            raise ModelSwitched
-        entry = self._entry(key, query.shape[-1])
+            return None
+        entry = self._entry(key, indexed.dimension)
         entry.users += 1
         try:
             while True:
@@ -125,10 +133,7 @@ class PartitionCache:
                     if entry.followed.version < version:
                         continue
                     partition = entry.followed.partition
-                    return await self._run(
-                        partial(partition.nearest, query, limit, where, not_before),
-                        inline=partition.vector_bytes <= _INLINE_BYTES,
-                    )
+                    return await self._run(partial(work, partition), inline=partition.vector_bytes <= _INLINE_BYTES)
         finally:
             entry.users -= 1
             if entry.nbytes > self._memory_bytes:

@@ -1,4 +1,4 @@
-"""A bounded part of one user's vectors: a FAISS index, and an array beside it with what filters need."""
+"""A bounded part of one user's vectors: a FAISS index, and beside it which interactions they belong to."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,30 +7,13 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from reflexio_server.domain.interaction import InteractionFilter, Position
-from reflexio_server.store.vectors import VectorRows
+from reflexio_server.index.documents import Slots
 
 # Searches of several users run side by side; FAISS's own threads would only get in their way.
 faiss.omp_set_num_threads(1)
 
-_ROW = np.dtype(
-    [
-        ("interaction_id", np.int64),
-        ("created_at", np.int64),
-        ("request_id", "V16"),
-        # Of these three a hash: Python's own has 64 bits and a secret key for each process, so that two that occur
-        # together are told apart as surely as memory keeps its bits, and every row has the same size.
-        ("session", np.int64),
-        ("role", np.int64),
-        ("source", np.int64),
-    ]
-)
-
 _OVERHEAD_BYTES = 1024
 """Of its Python and FAISS objects, however small it is: some 600 bytes measured, with room for the cache's."""
-
-Rows = NDArray[np.void]
-"""What filters need, one row for each vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +22,8 @@ class Best:
 
     scores: NDArray[np.float32]
     """Best first."""
-    rows: Rows
+    slots: Slots
+    """The interactions that they belong to."""
     complete: bool
     """Whether these are all that were to be considered."""
 
@@ -55,10 +39,8 @@ class Segment:
         self._dimension = dimension
         self._most_vectors = most_vectors
         self._index = _empty_index(dimension)
-        # At each place what belongs to the vector at this place of the index, which has memory for as many.
-        self._buffer = np.empty(0, _ROW)
-        # Between these all its interactions are.
-        self._lowest_id, self._highest_id = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+        # At each place the slot of the vector at this place of the index, which has memory for as many.
+        self._buffer = np.empty(0, np.int32)
 
     def __len__(self) -> int:
         """How many vectors it has."""
@@ -75,64 +57,60 @@ class Segment:
         return self._capacity * 2 * self._dimension + self._buffer.nbytes + _OVERHEAD_BYTES
 
     @property
-    def _rows(self) -> Rows:
+    def _slots(self) -> Slots:
         return self._buffer[: len(self)]
 
     @property
     def _capacity(self) -> int:
         return len(self._buffer)
 
-    def add(self, rows: Rows, codes: NDArray[np.uint8]) -> None:
+    def add(self, slots: Slots, codes: NDArray[np.uint8]) -> None:
         """Add vectors.
 
         Args:
-            rows: What filters need.
-            codes: The vectors belonging to them, shape (rows, bytes of a vector).
+            slots: Which interactions they belong to.
+            codes: The vectors, shape (slots, bytes of a vector).
         """
-        if not len(rows):
+        if not len(slots):
             return
-        size, needed = len(self), len(self) + len(rows)
+        size, needed = len(self), len(self) + len(slots)
         if needed > self._capacity:
-            self._move(self._rows, self._codes(), max(needed, min(2 * size, self._most_vectors)))
-        self._buffer[size:needed] = rows
+            self._move(self._slots, self._codes(), max(needed, min(2 * size, self._most_vectors)))
+        self._buffer[size:needed] = slots
         self._index.add_sa_codes(np.ascontiguousarray(codes))
-        ids = rows["interaction_id"]
-        self._lowest_id, self._highest_id = min(self._lowest_id, ids.min()), max(self._highest_id, ids.max())
 
     def give_all(self, to: "Segment") -> None:
         """Add everything to another segment."""
-        to.add(self._rows, self._codes())
+        to.add(self._slots, self._codes())
 
-    def remove(self, interaction_ids: NDArray[np.int64]) -> bool:
-        """Remove the vectors of these interactions; those that it has none of do not matter.
-
-        Returns:
-            Whether there were any.
-        """
-        near = interaction_ids[(interaction_ids >= self._lowest_id) & (interaction_ids <= self._highest_id)]
-        if not len(near):
+    def remove(self, gone: NDArray[np.bool_]) -> bool:
+        """Remove the vectors of those slots that `gone` says. Returns whether there were any."""
+        out = gone[self._slots]
+        if not out.any():
             return False
-        gone = np.isin(self._rows["interaction_id"], near)
-        if not gone.any():
-            return False
-        rows = self._rows[~gone]
-        if 2 * len(rows) > self._capacity:
+        slots = self._slots[~out]
+        if 2 * len(slots) > self._capacity:
             # What remains keeps its order, here and there.
-            self._index.remove_ids(_selector(gone))
-            self._buffer[: len(rows)] = rows
+            self._index.remove_ids(_selector(out))
+            self._buffer[: len(slots)] = slots
         else:
-            self._move(rows, self._codes()[~gone], len(rows))
+            self._move(slots, self._codes()[~out], len(slots))
         return True
 
-    def _move(self, rows: Rows, codes: NDArray[np.uint8], capacity: int) -> None:
+    def renumber(self, moved: NDArray[np.int32]) -> None:
+        """Use other slots: `moved` has the new one of each."""
+        self._slots[:] = moved[self._slots]
+
+    def _move(self, slots: Slots, codes: NDArray[np.uint8], capacity: int) -> None:
         """Hold these instead, in new memory for so many. FAISS's own memory could only double, and never shrink."""
         index = _empty_index(self._dimension)
         index.codes.resize(capacity * 2 * self._dimension)
         index.codes.resize(0)
-        if len(rows):
+        if len(slots):
             index.add_sa_codes(codes)
-        self._buffer = np.empty(capacity, _ROW)
-        self._buffer[: len(rows)] = rows
+        buffer = np.empty(capacity, np.int32)
+        buffer[: len(slots)] = slots
+        self._buffer = buffer
         self._index = index
 
     def _codes(self) -> NDArray[np.uint8]:
@@ -143,35 +121,19 @@ class Segment:
         codes: NDArray[np.uint8] = flat.reshape(len(self), 2 * self._dimension)
         return codes
 
-    def view(self, where: InteractionFilter, not_before: Position | None) -> "SegmentView | None":
-        """What fulfils all conditions; None where nothing does."""
-        considered = self._considered(where, not_before)
-        if considered is None:
-            return SegmentView(self._index, self._rows, len(self), None) if len(self) else None
-        count = int(np.count_nonzero(considered))
-        return SegmentView(self._index, self._rows, count, _selector(considered)) if count else None
+    def vectors_of(self, wanted: NDArray[np.bool_]) -> tuple[Slots, NDArray[np.float32]]:
+        """The vectors of those slots that `wanted` says, each with its slot."""
+        places = np.flatnonzero(wanted[self._slots])
+        halves = self._codes().view(np.float16)[places]
+        return self._slots[places], halves.astype(np.float32)
 
-    def _considered(self, where: InteractionFilter, not_before: Position | None) -> NDArray[np.bool_] | None:
-        """Which places fulfil all conditions; None where there are none."""
-        rows = self._rows
-        conditions = []
-        if where.request_id is not None:
-            conditions.append(rows["request_id"] == np.void(where.request_id.bytes))
-        if where.session_id is not None:
-            conditions.append(rows["session"] == hash(where.session_id))
-        if where.role is not None:
-            conditions.append(rows["role"] == hash(where.role))
-        if where.source is not None:
-            conditions.append(rows["source"] == hash(where.source))
-        if where.start_time is not None:
-            conditions.append(rows["created_at"] >= where.start_time)
-        if where.end_time is not None:
-            conditions.append(rows["created_at"] <= where.end_time)
-        if not_before is not None:
-            moment, interaction_id = not_before
-            at_the_moment = (rows["created_at"] == moment) & (rows["interaction_id"] >= interaction_id)
-            conditions.append((rows["created_at"] > moment) | at_the_moment)
-        return np.logical_and.reduce(conditions) if conditions else None
+    def view(self, considered: NDArray[np.bool_] | None) -> "SegmentView | None":
+        """The vectors of those slots that `considered` says, of all where it is None; None where there is none."""
+        if considered is None:
+            return SegmentView(self._index, self._slots, len(self), None) if len(self) else None
+        chosen = considered[self._slots]
+        count = int(np.count_nonzero(chosen))
+        return SegmentView(self._index, self._slots, count, _selector(chosen)) if count else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +141,7 @@ class SegmentView:
     """The part of a segment that a search considers. Valid until the segment changes."""
 
     index: Any
-    rows: Rows
+    slots: Slots
     count: int
     selector: Any
 
@@ -191,19 +153,7 @@ class SegmentView:
             # FAISS's stubs do not know the keyword that its wrappers add.
             parameters = faiss.SearchParameters(sel=self.selector)  # type: ignore[call-arg]
         scores, places = self.index.search(queries, wanted, params=parameters)
-        return Best(scores[0], self.rows[places[0]], complete=wanted == self.count)
-
-
-def rows_of(added: VectorRows) -> Rows:
-    """What filters need of vectors that came from the store."""
-    rows = np.empty(len(added.interaction_ids), _ROW)
-    rows["interaction_id"] = added.interaction_ids
-    rows["created_at"] = added.created_ats
-    rows["request_id"] = np.frombuffer(added.request_ids, "V16")
-    rows["session"] = [hash(session_id) for session_id in added.session_ids]
-    rows["role"] = [hash(role) for role in added.roles]
-    rows["source"] = [hash(source) for source in added.sources]
-    return rows
+        return Best(scores[0], self.slots[places[0]], complete=wanted == self.count)
 
 
 def _empty_index(dimension: int) -> Any:

@@ -21,7 +21,8 @@ from reflexio_server.rpc.interceptors.logging import call_id
 from reflexio_server.rpc.pages import page_of
 from reflexio_server.rpc.publish_stream import PublishStream, Turn
 from reflexio_server.search.lister import Lister
-from reflexio_server.search.searcher import Query, Searcher, SearchMode
+from reflexio_server.search.ranking import SearchMode
+from reflexio_server.search.searcher import Query, Searcher
 from reflexio_server.store import deletions
 from reflexio_server.store.database import Database
 from reflexio_server.store.location import StorageLocation
@@ -101,10 +102,12 @@ class InteractionService(rpc.InteractionServiceServicer):
             top_k=request.top_k if request.HasField("top_k") else _TOP_K,
             mode=_SEARCH_MODES[request.search_mode],
             with_images=request.include_images,
+            min_score=request.min_score,
         )
         found = await self.searcher.search(current_caller.get().org_id, query, self._patience(context))
         return pb.SearchInteractionsResponse(
-            hits=[pb.SearchHit(interaction=translate.interaction_to(h.interaction), score=h.score) for h in found.hits],
+            hits=[translate.hit_to(hit, explained=request.explain) for hit in found.hits],
+            interpretation=translate.interpretation_to(found.reading) if request.explain else None,
             not_yet_embedded_count=found.not_yet_embedded,
             set_aside_count=found.set_aside,
             words_only=found.words_only,

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 from google.protobuf.struct_pb2 import Struct
@@ -28,6 +29,8 @@ from reflexio_server.domain.interaction import (
     UserAction,
 )
 from reflexio_server.domain.request import Publication, PublishedRequest, Request
+from reflexio_server.search.question import Reading
+from reflexio_server.search.searcher import Hit
 from reflexio_server.validate import rules
 from reflexio_server.validate.images import ImageRules
 
@@ -182,6 +185,25 @@ def interaction_to(interaction: Interaction) -> interaction_pb2.Interaction:
         tools_used=[tool_to(tool) for tool in interaction.tools_used],
         created_at=timestamp_to(interaction.created_at),
     )
+
+
+def hit_to(hit: Hit, *, explained: bool) -> interaction_service_pb2.SearchHit:
+    """The message of what a search found."""
+    parts = hit.parts if explained else None
+    return interaction_service_pb2.SearchHit(
+        interaction=interaction_to(hit.interaction),
+        score=hit.score,
+        explanation=interaction_service_pb2.ScoreExplanation(**asdict(parts)) if parts is not None else None,
+    )
+
+
+def interpretation_to(reading: Reading) -> interaction_service_pb2.QueryInterpretation:
+    """The message of how a query was understood."""
+    spans = [
+        interaction_service_pb2.TimeSpan(start_time=timestamp_to(span.start), end_time=timestamp_to(span.end))
+        for span in reading.spans
+    ]
+    return interaction_service_pb2.QueryInterpretation(roles=reading.roles, spans=spans)
 
 
 def timestamp_to(nanoseconds: int) -> Timestamp:

@@ -1,38 +1,113 @@
-"""Joining rankings. Pure."""
+"""Ranking: one weighted score for each candidate, with what each part gave. Pure.
+
+    score = (sum of weight * part) / (sum of the weights of the parts that the question allows)
+
+so it lies between 0 and 1 and means the same for every question: the share of what an interaction could have that this
+one has. All parts are absolute, nothing is scaled by what else was found: scores of different questions compare.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+from numpy.typing import NDArray
 
 from reflexio_server.domain.ids import InteractionId
+from reflexio_server.index.evidence import Evidence
+from reflexio_server.search.dates import Span
 
-RANK_CONSTANT = 60
-"""Dampens the lead of the first places: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion", SIGIR 2009."""
+_PLACES = 6
+"""To so many decimal places scores are told apart: what differs by rounding only is equal."""
+
+
+class SearchMode(Enum):
+    """How interactions are compared with a query."""
+
+    VECTOR = auto()
+    FTS = auto()
+    HYBRID = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """An interaction that may be an answer."""
+class Parts:
+    """What each part gives to a score, or could give at most."""
+
+    words: float
+    """Having the words of the question, in itself or around it."""
+    meaning: float
+    """Being near in meaning, together with what was said around it."""
+    role: float
+    """Being said by who is asked about."""
+    time: float
+    """Being said when the question says."""
+    statement: float
+    """Saying something: a question is seldom an answer."""
+
+    @property
+    def total(self) -> float:
+        """All of them together."""
+        return self.words + self.meaning + self.role + self.time + self.statement
+
+
+WEIGHTS = {
+    SearchMode.HYBRID: Parts(words=1.0, meaning=0.6, role=0.12, time=0.2, statement=0.05),
+    SearchMode.VECTOR: Parts(words=0.0, meaning=1.0, role=0.1, time=0.1, statement=0.0),
+    SearchMode.FTS: Parts(words=1.0, meaning=0.0, role=0.08, time=0.2, statement=0.05),
+}
+"""Found on annotated conversations; docs/search-quality.md says what each part brings and how flat the optimum is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A candidate with its score."""
 
     interaction_id: InteractionId
     score: float
-    """Higher is better; which range depends on who gave it."""
-    created_at: int
-    """Nanoseconds since the epoch: with the same score the newer is better."""
+    """From 0 to 1."""
+    parts: Parts
+    """They add up to the score."""
 
 
-def reciprocal_rank_fusion(rankings: Sequence[Sequence[Candidate]]) -> list[Candidate]:
-    """Join rankings, each best first, into one.
+def ranked(
+    evidence: Evidence, mode: SearchMode, spans: Sequence[Span], *, asks_for_role: bool, limit: int, min_score: float
+) -> list[Ranked]:
+    """Candidates with their scores, the best first, and of those with the same score the newer.
 
-    A candidate's score is the sum of 1 / (60 + rank) over the rankings that have it, divided by the most that is
-    possible: 1 for whoever is first everywhere, 0.5 for the first of one of two.
+    Args:
+        evidence: What speaks for each of them.
+        mode: What counts.
+        spans: The days that the question names.
+        asks_for_role: Whether it names a role.
+        limit: How many to return at most.
+        min_score: Return those only that reach this score.
     """
-    most = len(rankings) / (RANK_CONSTANT + 1)
-    scores: dict[InteractionId, float] = {}
-    moments: dict[InteractionId, int] = {}
-    for ranking in rankings:
-        for rank, candidate in enumerate(ranking, start=1):
-            share = 1 / (RANK_CONSTANT + rank) / most
-            scores[candidate.interaction_id] = scores.get(candidate.interaction_id, 0.0) + share
-            moments[candidate.interaction_id] = candidate.created_at
-    fused = [Candidate(interaction_id, score, moments[interaction_id]) for interaction_id, score in scores.items()]
-    return sorted(fused, key=lambda c: (c.score, c.created_at, c.interaction_id), reverse=True)
+    weights = WEIGHTS[mode]
+    most = weights.total - (0 if asks_for_role else weights.role) - (0 if spans else weights.time)
+    # What has nothing of what was asked for must not be found for being a statement.
+    relevant = np.maximum(evidence.words, 0) * weights.words + np.maximum(evidence.similarity, 0) * weights.meaning
+    columns = np.column_stack(
+        [
+            weights.words * evidence.words,
+            weights.meaning * np.maximum(evidence.similarity, 0),
+            weights.role * evidence.of_role,
+            weights.time * _agreement(evidence, spans),
+            weights.statement * (~evidence.asks & (relevant > 0)),
+        ]
+    ).astype(np.float64)
+    columns /= most
+    scores = np.round(columns.sum(axis=1), _PLACES)
+    order = np.lexsort((evidence.interaction_ids, evidence.created_ats, scores))[::-1][:limit]
+    order = order[scores[order] >= min_score]
+    return [
+        Ranked(InteractionId(interaction_id), score, Parts(*parts))
+        for interaction_id, score, parts in zip(
+            evidence.interaction_ids[order].tolist(), scores[order].tolist(), columns[order].tolist(), strict=True
+        )
+    ]
+
+
+def _agreement(evidence: Evidence, spans: Sequence[Span]) -> NDArray[np.float32]:
+    """How well each candidate's time agrees with the best of the spans."""
+    agreements = [span.agreement(evidence.created_ats) for span in spans]
+    return np.max(agreements, axis=0) if agreements else np.zeros(len(evidence.created_ats), np.float32)

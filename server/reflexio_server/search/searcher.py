@@ -1,9 +1,8 @@
 """Searching one user's interactions."""
 
-import asyncio
+import time
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
@@ -12,34 +11,29 @@ from reflexio_server.domain.errors import EmbeddingModelUnavailable, ReflexioErr
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
 from reflexio_server.domain.interaction import Interaction, InteractionFilter, Position
 from reflexio_server.embed.backlog import Backlog, NotEmbedded
-from reflexio_server.embed.embedder import Embedder
+from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.embedding import Embedding
-from reflexio_server.index.vector_index import ModelSwitched, VectorIndex
-from reflexio_server.search.ranking import Candidate, reciprocal_rank_fusion
-from reflexio_server.store import interactions, text_search
+from reflexio_server.index.evidence import Question
+from reflexio_server.index.interaction_index import Indexed, InteractionIndex, ModelSwitched
+from reflexio_server.search.question import NOTHING_READ, Reading, read
+from reflexio_server.search.ranking import Parts, Ranked, SearchMode, ranked
+from reflexio_server.store import interactions, search_state
 from reflexio_server.store.database import Database
+from reflexio_server.store.search_state import SearchState
 
 _log = structlog.get_logger("reflexio.search")
 
 A = TypeVar("A")
-B = TypeVar("B")
 
-_CANDIDATES = 50
-"""How many of each ranking are fused at least: what is second-rate on both sides may be the best answer."""
+_CANDIDATES = 64
+"""So many of the nearest and so many of those with the most words are scored at least: what is second-rate on both
+sides may be the best answer. On annotated conversations 30 or 100 give the same to half a point."""
 
 _ATTEMPTS = 5
 """How often to rank anew when interactions were deleted between the ranking and the reading."""
 
 _SURELY_SMALL = 16
 """So many interactions of the largest size without images fit an answer: their sizes need not be asked for."""
-
-
-class SearchMode(Enum):
-    """How interactions are compared with a query."""
-
-    VECTOR = auto()
-    FTS = auto()
-    HYBRID = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,8 @@ class Query:
     top_k: int = 10
     mode: SearchMode = SearchMode.HYBRID
     with_images: bool = False
+    min_score: float = 0.0
+    """Only what reaches this score is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +57,9 @@ class Hit:
 
     interaction: Interaction
     score: float
+    """From 0 to 1; 0 where there was no query."""
+    parts: Parts | None = None
+    """What it is made of; None where there was no query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,8 @@ class SearchResult:
     """How many could be found by their words only, because the model failed on them."""
     words_only: bool = False
     """Whether nothing was compared by meaning, because the model failed on the query."""
+    reading: Reading = NOTHING_READ
+    """How the query was understood."""
 
 
 _NONE = NotEmbedded(0, 0)
@@ -86,9 +87,10 @@ _NONE = NotEmbedded(0, 0)
 class _Ranking:
     """Candidates, the best first, and what is to be said of how they were found."""
 
-    candidates: Sequence[Candidate]
+    candidates: Sequence[Ranked]
     missing: NotEmbedded = _NONE
     words_only: bool = False
+    reading: Reading = NOTHING_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Searcher:
     database: Database
     embedding: Embedding
     backlog: Backlog
-    index: VectorIndex
+    index: InteractionIndex
     text_search_config: str
     most_bytes: int
     """How large the interactions of one answer may be together."""
@@ -122,11 +124,17 @@ class Searcher:
         truncated = False
         for _ in range(_ATTEMPTS):
             ranking = await self._rank(org_id, query, patience)
-            chosen = ranking.candidates[: query.top_k]
-            hits, truncated = await self._read(org_id, query, chosen)
-            if truncated or len(hits) == len(chosen):
+            hits, truncated = await self._read(org_id, query, ranking.candidates)
+            if truncated or len(hits) == len(ranking.candidates):
                 break
-        return SearchResult(hits, ranking.missing.waiting, truncated, ranking.missing.set_aside, ranking.words_only)
+        return SearchResult(
+            hits,
+            ranking.missing.waiting,
+            truncated,
+            ranking.missing.set_aside,
+            ranking.words_only,
+            ranking.reading,
+        )
 
     async def _newest(self, org_id: OrgId, query: Query) -> SearchResult:
         async with self.database.autocommit() as connection:
@@ -149,60 +157,93 @@ class Searcher:
                 not_before = await interactions.oldest_of_most_recent(
                     connection, org_id, query.user_id, query.where.most_recent_k
                 )
-        if query.mode is SearchMode.FTS:
-            return _Ranking(await self._by_words(org_id, query, query.top_k, not_before))
-        if query.mode is SearchMode.VECTOR:
-            return await self._by_meaning(org_id, query, query.top_k, not_before, patience)
-        depth = max(_CANDIDATES, query.top_k)
-        by_words, by_meaning = await _both(
-            self._by_words(org_id, query, depth, not_before),
-            self._by_meaning_if_possible(org_id, query, depth, not_before, patience),
-        )
-        if by_meaning.words_only:
-            return replace(by_meaning, candidates=by_words)
-        return replace(by_meaning, candidates=reciprocal_rank_fusion([by_meaning.candidates, by_words]))
-
-    async def _by_words(
-        self, org_id: OrgId, query: Query, limit: int, not_before: Position | None
-    ) -> Sequence[Candidate]:
-        async with self.database.autocommit() as connection:
-            found = await text_search.matches(
-                connection, org_id, query.user_id, query.text, limit, query.where, not_before, self.text_search_config
-            )
-        return [Candidate(match.interaction_id, match.score, match.created_at) for match in found]
-
-    async def _by_meaning_if_possible(
-        self, org_id: OrgId, query: Query, limit: int, not_before: Position | None, patience: float
-    ) -> _Ranking:
-        try:
-            return await self._by_meaning(org_id, query, limit, not_before, patience)
-        except EmbeddingModelUnavailable:
-            return _Ranking((), words_only=True)
-
-    async def _by_meaning(
-        self, org_id: OrgId, query: Query, limit: int, not_before: Position | None, patience: float
-    ) -> _Ranking:
         for _ in range(_ATTEMPTS):
             embedder = self.embedding.embedder
-            vector, missing = await _both(
-                _told_apart(self.embedding.embed_query(query.text, (org_id, query.user_id)), embedder),
-                self.backlog.catch_up(org_id, query.user_id, patience),
-            )
-            # Where the model was changed meanwhile, all of that was in vain.
-            if self.embedding.embedder is embedder:
-                try:
-                    neighbours = await self.index.nearest(
-                        org_id, query.user_id, vector, limit, query.where, not_before, embedder.name
-                    )
-                except ModelSwitched:
-                    await _told_apart(self.embedding.follow(), embedder)
-                else:
-                    candidates = [Candidate(n.interaction_id, n.score, n.created_at) for n in neighbours]
-                    return _Ranking(candidates, missing)
+            state, missing = await self._state(org_id, query, patience)
+            try:
+                if state.active_model in {None, embedder.name}:
+                    return await self._rank_with(org_id, query, not_before, embedder, state, missing)
+            except ModelSwitched:
+                pass
+            await _told_apart(self.embedding.follow(), embedder)
         message = "the embedding model was changed again and again; try again"
         raise EmbeddingModelUnavailable(self.embedding.embedder.name, message)
 
-    async def _read(self, org_id: OrgId, query: Query, chosen: Sequence[Candidate]) -> tuple[Sequence[Hit], bool]:
+    async def _state(self, org_id: OrgId, query: Query, patience: float) -> tuple[SearchState, NotEmbedded]:
+        """What there is to search, after those who were published just before had time to be embedded."""
+        state = await self._read_state(org_id, query, with_waiting=False)
+        if not state.is_waiting:
+            return state, _NONE
+        missing = _NONE
+        if query.mode is not SearchMode.FTS:
+            missing = await self.backlog.catch_up(org_id, query.user_id, patience)
+        return await self._read_state(org_id, query, with_waiting=True), missing
+
+    async def _read_state(self, org_id: OrgId, query: Query, *, with_waiting: bool) -> SearchState:
+        text = "" if query.mode is SearchMode.VECTOR else query.text
+        async with self.database.autocommit() as connection:
+            return await search_state.read(
+                connection, org_id, query.user_id, text, self.text_search_config, with_waiting=with_waiting
+            )
+
+    async def _rank_with(
+        self,
+        org_id: OrgId,
+        query: Query,
+        not_before: Position | None,
+        embedder: Embedder,
+        state: SearchState,
+        missing: NotEmbedded,
+    ) -> _Ranking:
+        """Rank with a model that was active when `state` was read.
+
+        Raises:
+            ModelSwitched: Another one is active by now.
+        """
+        indexed = Indexed(org_id, query.user_id, embedder.name, embedder.dimension, state.version)
+        roles = set(await self.index.roles(indexed))
+        if state.waiting is not None:
+            roles.update(state.waiting.roles)
+        reading = read(query.text, roles, time.time_ns())
+        vector, words_only = await self._vector(org_id, query, reading, embedder)
+        question = Question(
+            vector=vector,
+            words=state.query_words,
+            where=query.where,
+            not_before=not_before,
+            depth=max(_CANDIDATES, query.top_k),
+            roles=reading.roles,
+        )
+        evidence = await self.index.evidence(indexed, question, state.waiting)
+        candidates = ranked(
+            evidence,
+            SearchMode.FTS if words_only else query.mode,
+            reading.spans,
+            asks_for_role=bool(reading.roles),
+            limit=query.top_k,
+            min_score=query.min_score,
+        )
+        return _Ranking(candidates, _NONE if words_only else missing, words_only, reading)
+
+    async def _vector(
+        self, org_id: OrgId, query: Query, reading: Reading, embedder: Embedder
+    ) -> tuple[Vectors | None, bool]:
+        """The vector of the query, where one is needed, and whether it has to do without."""
+        if query.mode is SearchMode.FTS:
+            return None, False
+        try:
+            vector = await _told_apart(
+                self.embedding.embed_query(reading.first_person, (org_id, query.user_id)), embedder
+            )
+        except EmbeddingModelUnavailable:
+            if query.mode is SearchMode.VECTOR:
+                raise
+            return None, True
+        if self.embedding.embedder is not embedder:
+            raise ModelSwitched
+        return vector, False
+
+    async def _read(self, org_id: OrgId, query: Query, chosen: Sequence[Ranked]) -> tuple[Sequence[Hit], bool]:
         fitting: Sequence[InteractionId] = [candidate.interaction_id for candidate in chosen]
         truncated = False
         async with self.database.autocommit() as connection:
@@ -211,7 +252,7 @@ class Searcher:
                 fitting = _fitting(fitting, sizes, self.most_bytes)
                 truncated = len(fitting) < len(sizes)
             found = await interactions.fetch(connection, org_id, fitting, with_images=query.with_images)
-        return [Hit(found[c.interaction_id], c.score) for c in chosen if c.interaction_id in found], truncated
+        return [Hit(found[c.interaction_id], c.score, c.parts) for c in chosen if c.interaction_id in found], truncated
 
 
 def _fitting(
@@ -227,16 +268,6 @@ def _fitting(
                 break
             fitting.append(interaction_id)
     return fitting
-
-
-async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
-    """The results of two coroutines that run side by side. Where one fails the other is cancelled."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            one, other = tasks.create_task(first), tasks.create_task(second)
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
-    return one.result(), other.result()
 
 
 async def _told_apart(work: Coroutine[Any, Any, A], embedder: Embedder) -> A:

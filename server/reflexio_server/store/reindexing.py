@@ -20,6 +20,7 @@ from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
 from reflexio_server.store.embedding_models import Lease
 from reflexio_server.store.embedding_queue import MOST_REASON, QueuedText
+from reflexio_server.store.text_search import hashed_words
 from reflexio_server.store.vectors import EmbeddedText
 
 _LACKS = """
@@ -59,12 +60,13 @@ _TEXTS = text("""
 """).bindparams(bindparam("interaction_ids", type_=ARRAY(BigInteger)))
 
 # What was deleted before the users' locks were taken is not there to be joined.
-_STORE = text("""
+_STORE = text(f"""
     with alive as (
-        select interaction_id from interactions where org_id = :org_id and interaction_id = any(:ids)
+        select interaction_id, lexemes from interactions where org_id = :org_id and interaction_id = any(:ids)
     ), stored as (
-        insert into vectors (org_id, interaction_id, model, chunk, user_id, version, dimension, vector)
-        select :org_id, e.interaction_id, :model, e.chunk, e.user_id, e.version, :dimension, e.vector
+        insert into vectors (org_id, interaction_id, model, chunk, user_id, version, dimension, vector, words)
+        select :org_id, e.interaction_id, :model, e.chunk, e.user_id, e.version, :dimension, e.vector,
+               case when e.chunk = 0 then coalesce({hashed_words("alive.lexemes")}, '') end
         from unnest(:interaction_ids, :chunks, :user_ids, :versions, :vectors)
              as e (interaction_id, chunk, user_id, version, vector)
         join alive on alive.interaction_id = e.interaction_id
@@ -77,7 +79,7 @@ _STORE = text("""
         on conflict do nothing
     )
     select interaction_id from alive
-""").bindparams(
+""").bindparams(  # noqa: S608 -- what is put in is a constant.
     bindparam("org_id", type_=BigInteger),
     bindparam("model", type_=Text),
     bindparam("dimension", type_=SmallInteger),

@@ -168,6 +168,8 @@ vectors = Table(
     Column("dimension", SmallInteger, nullable=False),
     # Of unit length, as little-endian half-precision floats.
     Column("vector", LargeBinary, nullable=False),
+    # Of the whole text, beside its first piece: 4 bytes of a hash for each occurrence of a word.
+    Column("words", LargeBinary),
 )
 Index(None, vectors.c.org_id, vectors.c.user_id, vectors.c.model, vectors.c.version)
 

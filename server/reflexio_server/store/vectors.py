@@ -12,23 +12,27 @@ from reflexio_server.domain.ids import InteractionId, OrgId, UserId
 from reflexio_server.store import embedding_models, user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
+from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
+from reflexio_server.store.text_search import hashed_words
 
 # What a deletion took from the queue first is not there to be taken: nothing is stored for it.
-_STORE = text("""
+_STORE = text(f"""
     with taken as (
         delete from embedding_queue where org_id = :org_id and interaction_id = any(:taken_ids)
         returning interaction_id
     ), stored as (
-        insert into vectors (org_id, interaction_id, model, chunk, user_id, version, dimension, vector)
-        select :org_id, e.interaction_id, :model, e.chunk, e.user_id, e.version, :dimension, e.vector
+        insert into vectors (org_id, interaction_id, model, chunk, user_id, version, dimension, vector, words)
+        select :org_id, e.interaction_id, :model, e.chunk, e.user_id, e.version, :dimension, e.vector,
+               case when e.chunk = 0 then coalesce({hashed_words("i.lexemes")}, '') end
         from unnest(:interaction_ids, :chunks, :user_ids, :versions, :vectors)
              as e (interaction_id, chunk, user_id, version, vector)
         join taken on taken.interaction_id = e.interaction_id
+        join interactions i on i.org_id = :org_id and i.interaction_id = e.interaction_id
         -- Left from when this model was active before.
         on conflict (org_id, interaction_id, model, chunk) do update set version = excluded.version
     )
     select interaction_id from taken
-""").bindparams(
+""").bindparams(  # noqa: S608 -- what is put in is a constant.
     bindparam("org_id", type_=BigInteger),
     bindparam("model", type_=Text),
     bindparam("dimension", type_=SmallInteger),
@@ -40,28 +44,22 @@ _STORE = text("""
     bindparam("vectors", type_=ARRAY(LargeBinary)),
 )
 
-_VERSION = text("select version from user_versions where org_id = :org_id and user_id = :user_id")
-
-_VERSION_AND_MODEL = text("""
-    select version, (select model from embedding_models where state = 'active') as active_model
-    from user_versions where org_id = :org_id and user_id = :user_id
-""")
-
 # One statement is one snapshot: the version, what was deleted and what was added belong together. "With ties" keeps
 # a version whole. All aggregates see the rows in the same order, so that their elements belong together too.
-_CHANGES = text("""
+_CHANGES = text(f"""
     with portion as (
-        select v.version, v.interaction_id, v.vector, i.created_at, i.request_id, i.session_id, i.role, i.source
-        from vectors v join interactions i on i.org_id = v.org_id and i.interaction_id = v.interaction_id
-        where v.org_id = :org_id and v.user_id = :user_id and v.model = :model and v.dimension = :dimension
-          and v.version > :vectors_since
-        order by v.version fetch first (:portion) rows with ties
+        select version, interaction_id, chunk, vector, words from vectors
+        where org_id = :org_id and user_id = :user_id and model = :model and dimension = :dimension
+          and version > :vectors_since
+        order by version fetch first (:portion) rows with ties
+    ), embedded as (
+        select interaction_id, max(version) as version, count(*) as piece_count,
+               string_agg(vector, '' order by chunk) as vectors, string_agg(words, '') as words
+        from portion group by interaction_id
     ), added as (
-        select count(*) as row_count, max(version) as last_version,
-               array_agg(interaction_id) as interaction_ids, array_agg(created_at) as created_ats,
-               string_agg(uuid_send(request_id), '') as request_ids, array_agg(session_id) as session_ids,
-               array_agg(role) as roles, array_agg(source) as sources, string_agg(vector, '') as vectors
-        from portion
+        select sum(piece_count)::bigint as row_count, max(version) as last_version, {INTERACTION_COLUMNS},
+               array_agg(piece_count) as piece_counts, string_agg(vectors, '') as vectors
+        from embedded e join {described("e")}
     )
     select u.version, u.reload_before, added.*,
            (select model from embedding_models where state = 'active') as active_model,
@@ -70,7 +68,7 @@ _CHANGES = text("""
                where d.org_id = :org_id and d.user_id = :user_id and d.version > :deletions_since) as deleted
     from user_versions u, added
     where u.org_id = :org_id and u.user_id = :user_id
-""").bindparams(
+""").bindparams(  # noqa: S608 -- what is put in are constants.
     bindparam("org_id", type_=BigInteger),
     bindparam("user_id", type_=Text),
     bindparam("portion", type_=BigInteger),
@@ -100,22 +98,6 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class VectorRows:
-    """Vectors with what filters need, as columns: the elements at one place belong together."""
-
-    interaction_ids: Sequence[int]
-    created_ats: Sequence[int]
-    """Nanoseconds since the epoch."""
-    request_ids: bytes
-    """16 bytes each."""
-    session_ids: Sequence[str]
-    roles: Sequence[str]
-    sources: Sequence[str]
-    vectors: bytes
-    """Little-endian half-precision floats, `dimension` of them each."""
-
-
-@dataclass(frozen=True, slots=True)
 class Changes:
     """What became of a user's vectors since a version: a consistent state of the database."""
 
@@ -125,7 +107,7 @@ class Changes:
     """Whoever has not seen this version cannot be told all deletions."""
     deleted: Sequence[int]
     """Interactions whose vectors are gone; none of them is among `added`."""
-    added: VectorRows | None
+    added: InteractionRows | None
     """A portion of what came, in the order of versions; None where nothing came."""
     added_up_to: int
     """The version up to which nothing that came is missing."""
@@ -177,20 +159,6 @@ async def store(database: Database, org_id: OrgId, model: str, dimension: int, t
     return await retried(work)
 
 
-async def version_of(connection: AsyncConnection, org_id: OrgId, user_id: UserId) -> int | None:
-    """The version of a user's set of vectors; None where there never was a vector."""
-    row = (await connection.execute(_VERSION, {"org_id": org_id, "user_id": user_id})).one_or_none()
-    return row.version if row is not None else None
-
-
-async def version_and_model(
-    connection: AsyncConnection, org_id: OrgId, user_id: UserId
-) -> tuple[int | None, str | None]:
-    """The version as `version_of` gives it, and the active model of the same moment; both None without a vector."""
-    row = (await connection.execute(_VERSION_AND_MODEL, {"org_id": org_id, "user_id": user_id})).one_or_none()
-    return (row.version, row.active_model) if row is not None else (None, None)
-
-
 async def changes(
     connection: AsyncConnection,
     org_id: OrgId,
@@ -226,16 +194,6 @@ async def changes(
     row = (await connection.execute(_CHANGES, parameters)).one_or_none()
     if row is None:
         return None
-    added = None
-    if row.row_count:
-        added = VectorRows(
-            interaction_ids=row.interaction_ids,
-            created_ats=row.created_ats,
-            request_ids=row.request_ids,
-            session_ids=row.session_ids,
-            roles=row.roles,
-            sources=row.sources,
-            vectors=row.vectors,
-        )
-    added_up_to = row.version if row.row_count < portion else row.last_version
+    added = rows_from(row, row.piece_counts, row.vectors) if row.row_count else None
+    added_up_to = row.version if (row.row_count or 0) < portion else row.last_version
     return Changes(row.version, row.reload_before, row.deleted, added, added_up_to, row.active_model)

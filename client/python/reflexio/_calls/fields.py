@@ -3,6 +3,7 @@
 Rules about content (lengths, formats) are the server's. Whatever is refused here is named the way it was given.
 """
 
+import math
 import operator
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -61,6 +62,19 @@ def integer(name: str, value: Any, largest: int = INT32_MAX) -> int:
     if not -largest - 1 <= number <= largest:
         raise invalid_argument(name, f"must lie between {-largest - 1:,} and {largest:,}, not {number:,}")
     return number
+
+
+def number(name: str, value: Any) -> float:
+    """A finite number; those of other libraries are welcome."""
+    if isinstance(value, bool | str | bytes):
+        raise wrong_type(name, "a number", value)
+    try:
+        converted = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise wrong_type(name, "a number", value) from error
+    if not math.isfinite(converted):
+        raise invalid_argument(name, f"must be finite, not {value}")
+    return converted
 
 
 def wanted_count(name: str, value: Any) -> int:

@@ -4,14 +4,16 @@ import base64
 
 from reflexio._calls.publish_input import ACTIONS
 from reflexio._calls.tool_data import dict_from
-from reflexio.models import Interaction, Request, RequestData, ToolUse, UserActionType
+from reflexio.models import Interaction, Request, RequestData, ScoreExplanation, ToolUse, UserActionType
 from reflexio.v1 import interaction_pb2, request_pb2
 
 # An action that a newer server knows is none that this client can name.
 ACTION_TYPES = {number: action for action, number in ACTIONS.items()}
 
 
-def interaction_from(message: interaction_pb2.Interaction, score: float | None = None) -> Interaction:
+def interaction_from(
+    message: interaction_pb2.Interaction, score: float | None = None, explanation: ScoreExplanation | None = None
+) -> Interaction:
     """What a user gets for one stored interaction."""
     return Interaction(
         interaction_id=message.interaction_id,
@@ -30,6 +32,7 @@ def interaction_from(message: interaction_pb2.Interaction, score: float | None =
         tools_used=[ToolUse(tool.tool_name, dict_from(tool.tool_data)) for tool in message.tools_used],
         created_at=message.created_at.seconds,
         score=score,
+        explanation=explanation,
     )
 
 

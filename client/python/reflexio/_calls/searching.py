@@ -2,14 +2,31 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import UTC
 from typing import Any
 
 from reflexio._calls.call import Call, Method
-from reflexio._calls.fields import choice, condition, flag, integer, optional_text, refuse_unknown, text, wrong_type
+from reflexio._calls.fields import (
+    choice,
+    condition,
+    flag,
+    integer,
+    number,
+    optional_text,
+    refuse_unknown,
+    text,
+    wrong_type,
+)
 from reflexio._calls.results import interaction_from
 from reflexio._calls.timestamps import last_moment, timestamp
 from reflexio.errors import invalid_argument
-from reflexio.models import SearchInteractionsRequest, SearchInteractionsResponse, SearchMode
+from reflexio.models import (
+    QueryInterpretation,
+    ScoreExplanation,
+    SearchInteractionsRequest,
+    SearchInteractionsResponse,
+    SearchMode,
+)
 from reflexio.v1 import interaction_pb2
 from reflexio.v1 import interaction_service_pb2 as pb
 
@@ -45,9 +62,12 @@ def search(request: Any, keywords: SearchInteractionsRequest) -> Call[SearchInte
         filter=interaction_filter(**{name: wanted[name] for name in CONDITIONS}),
         search_mode=_MODES[choice("search_mode", wanted["search_mode"], SearchMode)],
         include_images=flag("include_images", wanted["include_images"]),
+        explain=flag("explain", wanted["explain"]),
     )
     if wanted["top_k"] is not None:
         message.top_k = integer("top_k", wanted["top_k"])
+    if wanted["min_score"] is not None:
+        message.min_score = number("min_score", wanted["min_score"])
     return Call(SEARCH, message, _response)
 
 
@@ -101,13 +121,30 @@ def _merged(request: dict[str, Any], keywords: dict[str, Any]) -> dict[str, Any]
 
 def _response(answer: pb.SearchInteractionsResponse) -> SearchInteractionsResponse:
     return SearchInteractionsResponse(
-        interactions=[interaction_from(hit.interaction, hit.score) for hit in answer.hits],
+        interactions=[interaction_from(hit.interaction, hit.score, _explanation(hit)) for hit in answer.hits],
         msg="; ".join(_sentences(answer)),
         not_yet_embedded_count=answer.not_yet_embedded_count,
         truncated=answer.truncated,
         set_aside_count=answer.set_aside_count,
         words_only=answer.words_only,
+        interpretation=_interpretation(answer),
     )
+
+
+def _explanation(hit: pb.SearchHit) -> ScoreExplanation | None:
+    if not hit.HasField("explanation"):
+        return None
+    parts = hit.explanation
+    return ScoreExplanation(
+        words=parts.words, meaning=parts.meaning, role=parts.role, time=parts.time, statement=parts.statement
+    )
+
+
+def _interpretation(answer: pb.SearchInteractionsResponse) -> QueryInterpretation | None:
+    if not answer.HasField("interpretation"):
+        return None
+    spans = [(span.start_time.ToDatetime(UTC), span.end_time.ToDatetime(UTC)) for span in answer.interpretation.spans]
+    return QueryInterpretation(roles=list(answer.interpretation.roles), spans=spans)
 
 
 def _sentences(answer: pb.SearchInteractionsResponse) -> Iterator[str]:

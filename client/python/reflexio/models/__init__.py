@@ -1,7 +1,14 @@
 """What users give to the client and get from it: plain dataclasses, independent of the wire."""
 
 from reflexio.models.data import EraseUserResponse, ImportOutcome, ImportResult
-from reflexio.models.interaction import Interaction, InteractionData, PublishData, ToolUse, UserActionType
+from reflexio.models.interaction import (
+    Interaction,
+    InteractionData,
+    PublishData,
+    ScoreExplanation,
+    ToolUse,
+    UserActionType,
+)
 from reflexio.models.request import Request, RequestData, SessionData
 from reflexio.models.responses import (
     DeleteAllInteractionsResponse,
@@ -15,7 +22,7 @@ from reflexio.models.responses import (
     PublishUserInteractionResponse,
     SearchInteractionsResponse,
 )
-from reflexio.models.search import SearchInteractionsRequest, SearchMode
+from reflexio.models.search import QueryInterpretation, SearchInteractionsRequest, SearchMode
 from reflexio.models.server import CancelReindexResponse, Reindex, ServerInfo, SetAsideInteraction, WhoAmI
 
 __all__ = [
@@ -35,9 +42,11 @@ __all__ = [
     "InteractionData",
     "PublishData",
     "PublishUserInteractionResponse",
+    "QueryInterpretation",
     "Reindex",
     "Request",
     "RequestData",
+    "ScoreExplanation",
     "SearchInteractionsRequest",
     "SearchInteractionsResponse",
     "SearchMode",

@@ -71,6 +71,22 @@ class PublishData:
 
 
 @dataclass(slots=True, kw_only=True)
+class ScoreExplanation:
+    """What each part gave to a score. They add up to it."""
+
+    words: float
+    """Having words of the query, rare ones counting for more, in itself or in what was said around it."""
+    meaning: float
+    """Being near to the query in meaning, together with what was said just before and after."""
+    role: float
+    """Being said by a role that the query names."""
+    time: float
+    """Being said at a time that the query names."""
+    statement: float
+    """Stating something: a question is seldom an answer."""
+
+
+@dataclass(slots=True, kw_only=True)
 class Interaction:
     """An interaction as it was stored."""
 
@@ -94,5 +110,7 @@ class Interaction:
     created_at: int
     """When it happened, in seconds since the epoch, rounded down."""
     score: float | None = None
-    """How well it fits the query, higher is better: the cosine (-1 to 1) in vector mode, 0 to 1 in the others, 0
-    without a query. None where nothing was searched."""
+    """How well it fits the query, from 0 to 1, higher is better; scores of different queries in the same mode compare.
+    0 without a query. None where nothing was searched."""
+    explanation: ScoreExplanation | None = None
+    """What the score is made of. None unless the search asked for it."""

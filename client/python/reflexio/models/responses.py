@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reflexio.models.interaction import Interaction
 from reflexio.models.request import SessionData
+from reflexio.models.search import QueryInterpretation
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class SearchInteractionsResponse:
     """How many of the user's interactions the embedding model failed on: they could be found by their words only."""
     words_only: bool = False
     """Whether a hybrid search compared words only, because the embedding model failed on the query."""
+    interpretation: QueryInterpretation | None = None
+    """How the query was understood. None unless the search asked for it."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,7 @@ class SearchMode(CaselessEnum):
     FTS = "fts"
     """By words."""
     HYBRID = "hybrid"
-    """By both, their rankings fused."""
+    """By both: each candidate is scored by both, and the scores are added."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,3 +44,19 @@ class SearchInteractionsRequest:
     """Only those published with this source, letter for letter."""
     include_images: bool = False
     """Whether to return images too."""
+    min_score: float | None = None
+    """Only what reaches this score, so that a query that nothing fits can find nothing. 0.25 is a good value for a
+    hybrid search."""
+    explain: bool = False
+    """Whether to say what each score is made of, and how the query was understood."""
+
+
+@dataclass(slots=True, kw_only=True)
+class QueryInterpretation:
+    """How a query was understood."""
+
+    roles: list[str]
+    """The roles that it names, of those that occur in the user's interactions."""
+    spans: list[tuple[datetime, datetime]]
+    """The days that it names, each as its beginning, and its end, which does not belong to it; in UTC. For a date
+    without a year those of the last years."""

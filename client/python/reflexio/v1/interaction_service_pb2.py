@@ -22,48 +22,55 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from reflexio.v1 import interaction_pb2 as reflexio_dot_v1_dot_interaction__pb2
 from reflexio.v1 import learning_pb2 as reflexio_dot_v1_dot_learning__pb2
 from reflexio.v1 import refusal_pb2 as reflexio_dot_v1_dot_refusal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%reflexio/v1/interaction_service.proto\x12\x0breflexio.v1\x1a\x1dreflexio/v1/interaction.proto\x1a\x1areflexio/v1/learning.proto\x1a\x19reflexio/v1/refusal.proto\"\xfd\x02\n\x1aPublishInteractionsRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12?\n\x0cinteractions\x18\x02 \x03(\x0b\x32\x1b.reflexio.v1.NewInteractionR\x0cinteractions\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12#\n\ragent_version\x18\x04 \x01(\tR\x0c\x61gentVersion\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12*\n\x11wait_for_response\x18\x06 \x01(\x08R\x0fwaitForResponse\x12)\n\x10skip_aggregation\x18\x07 \x01(\x08R\x0fskipAggregation\x12)\n\x10\x66orce_extraction\x18\x08 \x01(\x08R\x0f\x66orceExtraction\x12\'\n\x0fidempotency_key\x18\t \x01(\tR\x0eidempotencyKey\"\x87\x01\n\x1bPublishInteractionsResponse\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message\x12\x1a\n\x08warnings\x18\x02 \x03(\tR\x08warnings\x12\x32\n\x06result\x18\x03 \x01(\x0b\x32\x1a.reflexio.v1.PublishResultR\x06result\"e\n StreamPublishInteractionsRequest\x12\x41\n\x07publish\x18\x01 \x01(\x0b\x32\'.reflexio.v1.PublishInteractionsRequestR\x07publish\"\xaa\x01\n!StreamPublishInteractionsResponse\x12H\n\tpublished\x18\x01 \x01(\x0b\x32(.reflexio.v1.PublishInteractionsResponseH\x00R\tpublished\x12\x30\n\x07refusal\x18\x02 \x01(\x0b\x32\x14.reflexio.v1.RefusalH\x00R\x07refusalB\t\n\x07outcome\"\xd6\x01\n\rPublishResult\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\'\n\x0finteraction_ids\x18\x02 \x03(\x03R\x0einteractionIds\x12!\n\x0cstorage_type\x18\x03 \x01(\tR\x0bstorageType\x12#\n\rstorage_label\x18\x04 \x01(\tR\x0cstorageLabel\x12\x35\n\x07learned\x18\x05 \x01(\x0b\x32\x1b.reflexio.v1.LearningReportR\x07learned\"\x87\x02\n\x19SearchInteractionsRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x14\n\x05query\x18\x02 \x01(\tR\x05query\x12\x36\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1e.reflexio.v1.InteractionFilterR\x06\x66ilter\x12\x18\n\x05top_k\x18\x04 \x01(\x05H\x00R\x04topK\x88\x01\x01\x12\x38\n\x0bsearch_mode\x18\x05 \x01(\x0e\x32\x17.reflexio.v1.SearchModeR\nsearchMode\x12%\n\x0einclude_images\x18\x06 \x01(\x08R\rincludeImagesB\x08\n\x06_top_k\"]\n\tSearchHit\x12:\n\x0binteraction\x18\x01 \x01(\x0b\x32\x18.reflexio.v1.InteractionR\x0binteraction\x12\x14\n\x05score\x18\x02 \x01(\x01R\x05score\"\xe2\x01\n\x1aSearchInteractionsResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x16.reflexio.v1.SearchHitR\x04hits\x12\x33\n\x16not_yet_embedded_count\x18\x02 \x01(\x05R\x13notYetEmbeddedCount\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\x12&\n\x0fset_aside_count\x18\x04 \x01(\x05R\rsetAsideCount\x12\x1d\n\nwords_only\x18\x05 \x01(\x08R\twordsOnly\"\xcd\x01\n\x17ListInteractionsRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x36\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1e.reflexio.v1.InteractionFilterR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\x12%\n\x0einclude_images\x18\x05 \x01(\x08R\rincludeImages\"\x80\x01\n\x18ListInteractionsResponse\x12<\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x18.reflexio.v1.InteractionR\x0cinteractions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x7f\n\x1aListAllInteractionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12%\n\x0einclude_images\x18\x03 \x01(\x08R\rincludeImages\"\x83\x01\n\x1bListAllInteractionsResponse\x12<\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x18.reflexio.v1.InteractionR\x0cinteractions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x86\x01\n\x18\x44\x65leteInteractionRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12%\n\x0einteraction_id\x18\x02 \x01(\x03R\rinteractionId\x12*\n\x11wait_for_response\x18\x03 \x01(\x08R\x0fwaitForResponse\"\x97\x01\n\x19\x44\x65leteInteractionResponse\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message\x12\x41\n\x1a\x64\x65leted_interactions_count\x18\x02 \x01(\x03H\x00R\x18\x64\x65letedInteractionsCount\x88\x01\x01\x42\x1d\n\x1b_deleted_interactions_count*n\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEARCH_MODE_VECTOR\x10\x01\x12\x13\n\x0fSEARCH_MODE_FTS\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03\x32\x94\x05\n\x12InteractionService\x12h\n\x13PublishInteractions\x12\'.reflexio.v1.PublishInteractionsRequest\x1a(.reflexio.v1.PublishInteractionsResponse\x12~\n\x19StreamPublishInteractions\x12-.reflexio.v1.StreamPublishInteractionsRequest\x1a..reflexio.v1.StreamPublishInteractionsResponse(\x01\x30\x01\x12\x65\n\x12SearchInteractions\x12&.reflexio.v1.SearchInteractionsRequest\x1a\'.reflexio.v1.SearchInteractionsResponse\x12_\n\x10ListInteractions\x12$.reflexio.v1.ListInteractionsRequest\x1a%.reflexio.v1.ListInteractionsResponse\x12h\n\x13ListAllInteractions\x12\'.reflexio.v1.ListAllInteractionsRequest\x1a(.reflexio.v1.ListAllInteractionsResponse\x12\x62\n\x11\x44\x65leteInteraction\x12%.reflexio.v1.DeleteInteractionRequest\x1a&.reflexio.v1.DeleteInteractionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%reflexio/v1/interaction_service.proto\x12\x0breflexio.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dreflexio/v1/interaction.proto\x1a\x1areflexio/v1/learning.proto\x1a\x19reflexio/v1/refusal.proto\"\xfd\x02\n\x1aPublishInteractionsRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12?\n\x0cinteractions\x18\x02 \x03(\x0b\x32\x1b.reflexio.v1.NewInteractionR\x0cinteractions\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12#\n\ragent_version\x18\x04 \x01(\tR\x0c\x61gentVersion\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12*\n\x11wait_for_response\x18\x06 \x01(\x08R\x0fwaitForResponse\x12)\n\x10skip_aggregation\x18\x07 \x01(\x08R\x0fskipAggregation\x12)\n\x10\x66orce_extraction\x18\x08 \x01(\x08R\x0f\x66orceExtraction\x12\'\n\x0fidempotency_key\x18\t \x01(\tR\x0eidempotencyKey\"\x87\x01\n\x1bPublishInteractionsResponse\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message\x12\x1a\n\x08warnings\x18\x02 \x03(\tR\x08warnings\x12\x32\n\x06result\x18\x03 \x01(\x0b\x32\x1a.reflexio.v1.PublishResultR\x06result\"e\n StreamPublishInteractionsRequest\x12\x41\n\x07publish\x18\x01 \x01(\x0b\x32\'.reflexio.v1.PublishInteractionsRequestR\x07publish\"\xaa\x01\n!StreamPublishInteractionsResponse\x12H\n\tpublished\x18\x01 \x01(\x0b\x32(.reflexio.v1.PublishInteractionsResponseH\x00R\tpublished\x12\x30\n\x07refusal\x18\x02 \x01(\x0b\x32\x14.reflexio.v1.RefusalH\x00R\x07refusalB\t\n\x07outcome\"\xd6\x01\n\rPublishResult\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\'\n\x0finteraction_ids\x18\x02 \x03(\x03R\x0einteractionIds\x12!\n\x0cstorage_type\x18\x03 \x01(\tR\x0bstorageType\x12#\n\rstorage_label\x18\x04 \x01(\tR\x0cstorageLabel\x12\x35\n\x07learned\x18\x05 \x01(\x0b\x32\x1b.reflexio.v1.LearningReportR\x07learned\"\xd1\x02\n\x19SearchInteractionsRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x14\n\x05query\x18\x02 \x01(\tR\x05query\x12\x36\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1e.reflexio.v1.InteractionFilterR\x06\x66ilter\x12\x18\n\x05top_k\x18\x04 \x01(\x05H\x00R\x04topK\x88\x01\x01\x12\x38\n\x0bsearch_mode\x18\x05 \x01(\x0e\x32\x17.reflexio.v1.SearchModeR\nsearchMode\x12%\n\x0einclude_images\x18\x06 \x01(\x08R\rincludeImages\x12\x18\n\x07\x65xplain\x18\x07 \x01(\x08R\x07\x65xplain\x12 \n\tmin_score\x18\x08 \x01(\x01H\x01R\x08minScore\x88\x01\x01\x42\x08\n\x06_top_kB\x0c\n\n_min_score\"\x9e\x01\n\tSearchHit\x12:\n\x0binteraction\x18\x01 \x01(\x0b\x32\x18.reflexio.v1.InteractionR\x0binteraction\x12\x14\n\x05score\x18\x02 \x01(\x01R\x05score\x12?\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1d.reflexio.v1.ScoreExplanationR\x0b\x65xplanation\"\x88\x01\n\x10ScoreExplanation\x12\x14\n\x05words\x18\x01 \x01(\x01R\x05words\x12\x18\n\x07meaning\x18\x02 \x01(\x01R\x07meaning\x12\x12\n\x04role\x18\x03 \x01(\x01R\x04role\x12\x12\n\x04time\x18\x04 \x01(\x01R\x04time\x12\x1c\n\tstatement\x18\x05 \x01(\x01R\tstatement\"X\n\x13QueryInterpretation\x12\x14\n\x05roles\x18\x01 \x03(\tR\x05roles\x12+\n\x05spans\x18\x02 \x03(\x0b\x32\x15.reflexio.v1.TimeSpanR\x05spans\"|\n\x08TimeSpan\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\"\xac\x02\n\x1aSearchInteractionsResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x16.reflexio.v1.SearchHitR\x04hits\x12\x33\n\x16not_yet_embedded_count\x18\x02 \x01(\x05R\x13notYetEmbeddedCount\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\x12&\n\x0fset_aside_count\x18\x04 \x01(\x05R\rsetAsideCount\x12\x1d\n\nwords_only\x18\x05 \x01(\x08R\twordsOnly\x12H\n\x0einterpretation\x18\x06 \x01(\x0b\x32 .reflexio.v1.QueryInterpretationR\x0einterpretation\"\xcd\x01\n\x17ListInteractionsRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x36\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1e.reflexio.v1.InteractionFilterR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\x12%\n\x0einclude_images\x18\x05 \x01(\x08R\rincludeImages\"\x80\x01\n\x18ListInteractionsResponse\x12<\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x18.reflexio.v1.InteractionR\x0cinteractions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x7f\n\x1aListAllInteractionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12%\n\x0einclude_images\x18\x03 \x01(\x08R\rincludeImages\"\x83\x01\n\x1bListAllInteractionsResponse\x12<\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x18.reflexio.v1.InteractionR\x0cinteractions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x86\x01\n\x18\x44\x65leteInteractionRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12%\n\x0einteraction_id\x18\x02 \x01(\x03R\rinteractionId\x12*\n\x11wait_for_response\x18\x03 \x01(\x08R\x0fwaitForResponse\"\x97\x01\n\x19\x44\x65leteInteractionResponse\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message\x12\x41\n\x1a\x64\x65leted_interactions_count\x18\x02 \x01(\x03H\x00R\x18\x64\x65letedInteractionsCount\x88\x01\x01\x42\x1d\n\x1b_deleted_interactions_count*n\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEARCH_MODE_VECTOR\x10\x01\x12\x13\n\x0fSEARCH_MODE_FTS\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03\x32\x94\x05\n\x12InteractionService\x12h\n\x13PublishInteractions\x12\'.reflexio.v1.PublishInteractionsRequest\x1a(.reflexio.v1.PublishInteractionsResponse\x12~\n\x19StreamPublishInteractions\x12-.reflexio.v1.StreamPublishInteractionsRequest\x1a..reflexio.v1.StreamPublishInteractionsResponse(\x01\x30\x01\x12\x65\n\x12SearchInteractions\x12&.reflexio.v1.SearchInteractionsRequest\x1a\'.reflexio.v1.SearchInteractionsResponse\x12_\n\x10ListInteractions\x12$.reflexio.v1.ListInteractionsRequest\x1a%.reflexio.v1.ListInteractionsResponse\x12h\n\x13ListAllInteractions\x12\'.reflexio.v1.ListAllInteractionsRequest\x1a(.reflexio.v1.ListAllInteractionsResponse\x12\x62\n\x11\x44\x65leteInteraction\x12%.reflexio.v1.DeleteInteractionRequest\x1a&.reflexio.v1.DeleteInteractionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reflexio.v1.interaction_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEARCHMODE']._serialized_start=2638
-  _globals['_SEARCHMODE']._serialized_end=2748
-  _globals['_PUBLISHINTERACTIONSREQUEST']._serialized_start=141
-  _globals['_PUBLISHINTERACTIONSREQUEST']._serialized_end=522
-  _globals['_PUBLISHINTERACTIONSRESPONSE']._serialized_start=525
-  _globals['_PUBLISHINTERACTIONSRESPONSE']._serialized_end=660
-  _globals['_STREAMPUBLISHINTERACTIONSREQUEST']._serialized_start=662
-  _globals['_STREAMPUBLISHINTERACTIONSREQUEST']._serialized_end=763
-  _globals['_STREAMPUBLISHINTERACTIONSRESPONSE']._serialized_start=766
-  _globals['_STREAMPUBLISHINTERACTIONSRESPONSE']._serialized_end=936
-  _globals['_PUBLISHRESULT']._serialized_start=939
-  _globals['_PUBLISHRESULT']._serialized_end=1153
-  _globals['_SEARCHINTERACTIONSREQUEST']._serialized_start=1156
-  _globals['_SEARCHINTERACTIONSREQUEST']._serialized_end=1419
-  _globals['_SEARCHHIT']._serialized_start=1421
-  _globals['_SEARCHHIT']._serialized_end=1514
-  _globals['_SEARCHINTERACTIONSRESPONSE']._serialized_start=1517
-  _globals['_SEARCHINTERACTIONSRESPONSE']._serialized_end=1743
-  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=1746
-  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=1951
-  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=1954
-  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=2082
-  _globals['_LISTALLINTERACTIONSREQUEST']._serialized_start=2084
-  _globals['_LISTALLINTERACTIONSREQUEST']._serialized_end=2211
-  _globals['_LISTALLINTERACTIONSRESPONSE']._serialized_start=2214
-  _globals['_LISTALLINTERACTIONSRESPONSE']._serialized_end=2345
-  _globals['_DELETEINTERACTIONREQUEST']._serialized_start=2348
-  _globals['_DELETEINTERACTIONREQUEST']._serialized_end=2482
-  _globals['_DELETEINTERACTIONRESPONSE']._serialized_start=2485
-  _globals['_DELETEINTERACTIONRESPONSE']._serialized_end=2636
-  _globals['_INTERACTIONSERVICE']._serialized_start=2751
-  _globals['_INTERACTIONSERVICE']._serialized_end=3411
+  _globals['_SEARCHMODE']._serialized_start=3240
+  _globals['_SEARCHMODE']._serialized_end=3350
+  _globals['_PUBLISHINTERACTIONSREQUEST']._serialized_start=174
+  _globals['_PUBLISHINTERACTIONSREQUEST']._serialized_end=555
+  _globals['_PUBLISHINTERACTIONSRESPONSE']._serialized_start=558
+  _globals['_PUBLISHINTERACTIONSRESPONSE']._serialized_end=693
+  _globals['_STREAMPUBLISHINTERACTIONSREQUEST']._serialized_start=695
+  _globals['_STREAMPUBLISHINTERACTIONSREQUEST']._serialized_end=796
+  _globals['_STREAMPUBLISHINTERACTIONSRESPONSE']._serialized_start=799
+  _globals['_STREAMPUBLISHINTERACTIONSRESPONSE']._serialized_end=969
+  _globals['_PUBLISHRESULT']._serialized_start=972
+  _globals['_PUBLISHRESULT']._serialized_end=1186
+  _globals['_SEARCHINTERACTIONSREQUEST']._serialized_start=1189
+  _globals['_SEARCHINTERACTIONSREQUEST']._serialized_end=1526
+  _globals['_SEARCHHIT']._serialized_start=1529
+  _globals['_SEARCHHIT']._serialized_end=1687
+  _globals['_SCOREEXPLANATION']._serialized_start=1690
+  _globals['_SCOREEXPLANATION']._serialized_end=1826
+  _globals['_QUERYINTERPRETATION']._serialized_start=1828
+  _globals['_QUERYINTERPRETATION']._serialized_end=1916
+  _globals['_TIMESPAN']._serialized_start=1918
+  _globals['_TIMESPAN']._serialized_end=2042
+  _globals['_SEARCHINTERACTIONSRESPONSE']._serialized_start=2045
+  _globals['_SEARCHINTERACTIONSRESPONSE']._serialized_end=2345
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=2348
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=2553
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=2556
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=2684
+  _globals['_LISTALLINTERACTIONSREQUEST']._serialized_start=2686
+  _globals['_LISTALLINTERACTIONSREQUEST']._serialized_end=2813
+  _globals['_LISTALLINTERACTIONSRESPONSE']._serialized_start=2816
+  _globals['_LISTALLINTERACTIONSRESPONSE']._serialized_end=2947
+  _globals['_DELETEINTERACTIONREQUEST']._serialized_start=2950
+  _globals['_DELETEINTERACTIONREQUEST']._serialized_end=3084
+  _globals['_DELETEINTERACTIONRESPONSE']._serialized_start=3087
+  _globals['_DELETEINTERACTIONRESPONSE']._serialized_end=3238
+  _globals['_INTERACTIONSERVICE']._serialized_start=3353
+  _globals['_INTERACTIONSERVICE']._serialized_end=4013
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from reflexio.v1 import interaction_pb2 as _interaction_pb2
@@ -31,11 +32,11 @@ class _SearchModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchMode
     SEARCH_MODE_UNSPECIFIED: _SearchMode.ValueType  # 0
     """Not given. Means SEARCH_MODE_HYBRID."""
     SEARCH_MODE_VECTOR: _SearchMode.ValueType  # 1
-    """By meaning: the nearest embedding vectors."""
+    """By meaning: the nearest embedding vectors, those of what was said just before and after mixed in."""
     SEARCH_MODE_FTS: _SearchMode.ValueType  # 2
-    """By words: full-text search, rare words weighing more."""
+    """By words: full-text search, rare words weighing more, what was said around it counting a little."""
     SEARCH_MODE_HYBRID: _SearchMode.ValueType  # 3
-    """By both, their rankings fused."""
+    """By both: each candidate is scored by both, and the scores are added."""
 
 class SearchMode(_SearchMode, metaclass=_SearchModeEnumTypeWrapper):
     """A SearchMode says how interactions are compared with a query."""
@@ -43,11 +44,11 @@ class SearchMode(_SearchMode, metaclass=_SearchModeEnumTypeWrapper):
 SEARCH_MODE_UNSPECIFIED: SearchMode.ValueType  # 0
 """Not given. Means SEARCH_MODE_HYBRID."""
 SEARCH_MODE_VECTOR: SearchMode.ValueType  # 1
-"""By meaning: the nearest embedding vectors."""
+"""By meaning: the nearest embedding vectors, those of what was said just before and after mixed in."""
 SEARCH_MODE_FTS: SearchMode.ValueType  # 2
-"""By words: full-text search, rare words weighing more."""
+"""By words: full-text search, rare words weighing more, what was said around it counting a little."""
 SEARCH_MODE_HYBRID: SearchMode.ValueType  # 3
-"""By both, their rankings fused."""
+"""By both: each candidate is scored by both, and the scores are added."""
 Global___SearchMode: _TypeAlias = SearchMode  # noqa: Y015
 
 @_typing.final
@@ -255,6 +256,8 @@ class SearchInteractionsRequest(_message.Message):
     TOP_K_FIELD_NUMBER: _builtins.int
     SEARCH_MODE_FIELD_NUMBER: _builtins.int
     INCLUDE_IMAGES_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
+    MIN_SCORE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user whose interactions are searched."""
     query: _builtins.str
@@ -265,6 +268,12 @@ class SearchInteractionsRequest(_message.Message):
     """How to compare them with the query."""
     include_images: _builtins.bool
     """Whether to return images too."""
+    explain: _builtins.bool
+    """Whether to say what each score is made of, and how the query was understood."""
+    min_score: _builtins.float
+    """Only what reaches this score is returned, so that the answer to a query that nothing fits can be empty. 0.25 is a good
+    value for SEARCH_MODE_HYBRID. Has no effect without a query.
+    """
     @_builtins.property
     def filter(self) -> _interaction_pb2.InteractionFilter:
         """Which interactions to consider. Unset means all."""
@@ -278,13 +287,20 @@ class SearchInteractionsRequest(_message.Message):
         top_k: _builtins.int | None = ...,
         search_mode: Global___SearchMode.ValueType = ...,
         include_images: _builtins.bool = ...,
+        explain: _builtins.bool = ...,
+        min_score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "filter", b"filter", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_score", b"_min_score", "_top_k", b"_top_k", "filter", b"filter", "min_score", b"min_score", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "filter", b"filter", "include_images", b"include_images", "query", b"query", "search_mode", b"search_mode", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_score", b"_min_score", "_top_k", b"_top_k", "explain", b"explain", "filter", b"filter", "include_images", b"include_images", "min_score", b"min_score", "query", b"query", "search_mode", b"search_mode", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_score: _TypeAlias = _typing.Literal["min_score"]  # noqa: Y015
+    _WhichOneofArgType__min_score: _TypeAlias = _typing.Literal["_min_score", b"_min_score"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_score) -> _WhichOneofReturnType__min_score | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
 
 Global___SearchInteractionsRequest: _TypeAlias = SearchInteractionsRequest  # noqa: Y015
@@ -297,28 +313,131 @@ class SearchHit(_message.Message):
 
     INTERACTION_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """How well it fits, higher is better. In SEARCH_MODE_VECTOR the cosine of the angle between the two embeddings,
-    from -1 to 1; in the other modes from 0 to 1, where 1 is the best that any interaction could reach.
-    0 when there was no query.
+    """How well it fits, from 0 to 1, higher is better: the share of what an interaction could have of what was asked for.
+    Scores of different queries in the same mode can be compared. 0 when there was no query.
     """
     @_builtins.property
     def interaction(self) -> _interaction_pb2.Interaction:
         """The interaction."""
+
+    @_builtins.property
+    def explanation(self) -> Global___ScoreExplanation:
+        """What the score is made of. Set only when it was asked for."""
 
     def __init__(
         self,
         *,
         interaction: _interaction_pb2.Interaction | None = ...,
         score: _builtins.float = ...,
+        explanation: Global___ScoreExplanation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["interaction", b"interaction"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "interaction", b"interaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interaction", b"interaction", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "interaction", b"interaction", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchHit: _TypeAlias = SearchHit  # noqa: Y015
+
+@_typing.final
+class ScoreExplanation(_message.Message):
+    """A ScoreExplanation says what each part gave to a score. They add up to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORDS_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    words: _builtins.float
+    """Having words of the query, rare ones counting for more, in itself or in what was said around it."""
+    meaning: _builtins.float
+    """Being near to the query in meaning, together with what was said just before and after."""
+    role: _builtins.float
+    """Being said by a role that the query names."""
+    time: _builtins.float
+    """Being said at a time that the query names."""
+    statement: _builtins.float
+    """Stating something: a question is seldom an answer."""
+    def __init__(
+        self,
+        *,
+        words: _builtins.float = ...,
+        meaning: _builtins.float = ...,
+        role: _builtins.float = ...,
+        time: _builtins.float = ...,
+        statement: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["meaning", b"meaning", "role", b"role", "statement", b"statement", "time", b"time", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreExplanation: _TypeAlias = ScoreExplanation  # noqa: Y015
+
+@_typing.final
+class QueryInterpretation(_message.Message):
+    """A QueryInterpretation says how a query was understood."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLES_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The roles that it names, of those that occur in the user's interactions."""
+
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimeSpan]:
+        """The days that it names. For one without a year, those of the last years."""
+
+    def __init__(
+        self,
+        *,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        spans: _abc.Iterable[Global___TimeSpan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["roles", b"roles", "spans", b"spans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryInterpretation: _TypeAlias = QueryInterpretation  # noqa: Y015
+
+@_typing.final
+class TimeSpan(_message.Message):
+    """A TimeSpan is a stretch of time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Where it begins; belongs to it."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Where it ends; does not belong to it."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeSpan: _TypeAlias = TimeSpan  # noqa: Y015
 
 @_typing.final
 class SearchInteractionsResponse(_message.Message):
@@ -331,6 +450,7 @@ class SearchInteractionsResponse(_message.Message):
     TRUNCATED_FIELD_NUMBER: _builtins.int
     SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
     WORDS_ONLY_FIELD_NUMBER: _builtins.int
+    INTERPRETATION_FIELD_NUMBER: _builtins.int
     not_yet_embedded_count: _builtins.int
     """How many of the user's interactions were not embedded in time and so could be found by their words only.
     0 unless very many were published just now.
@@ -351,6 +471,10 @@ class SearchInteractionsResponse(_message.Message):
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchHit]:
         """What was found, best first. With the same score the newer comes first."""
 
+    @_builtins.property
+    def interpretation(self) -> Global___QueryInterpretation:
+        """How the query was understood. Set only when it was asked for."""
+
     def __init__(
         self,
         *,
@@ -359,10 +483,11 @@ class SearchInteractionsResponse(_message.Message):
         truncated: _builtins.bool = ...,
         set_aside_count: _builtins.int = ...,
         words_only: _builtins.bool = ...,
+        interpretation: Global___QueryInterpretation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interpretation", b"interpretation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "not_yet_embedded_count", b"not_yet_embedded_count", "set_aside_count", b"set_aside_count", "truncated", b"truncated", "words_only", b"words_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "interpretation", b"interpretation", "not_yet_embedded_count", b"not_yet_embedded_count", "set_aside_count", b"set_aside_count", "truncated", b"truncated", "words_only", b"words_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What any index of vectors promises."""
+"""What any index of interactions promises."""
 
 import asyncio
 import random
@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 from reflexio_server.domain.ids import InteractionId, OrgId, SessionId, UserId, new_request_id
 from reflexio_server.domain.interaction import InteractionFilter, Position
-from reflexio_server.index.vector_index import Neighbour, VectorIndex
+from reflexio_server.index.interaction_index import InteractionIndex
 from reflexio_server.store import deletions, user_versions
 from reflexio_server.store.database import Database
 from sqlalchemy import text
 
-from tests.contracts.corpus import DIMENSION, Corpus, unit
+from tests.contracts import asking
+from tests.contracts.corpus import DIMENSION, Corpus, Neighbour, unit
 
 ANY = InteractionFilter()
 EAST, NORTH_EAST, NORTH, WEST = unit(1, 0), unit(1, 1), unit(0, 1), unit(-1, 0)
 
 
-class VectorIndexContract:
+class InteractionIndexContract:
     """To be inherited by tests that have a fixture `index`, over the fixture `database`."""
 
     @pytest.fixture
@@ -27,7 +28,7 @@ class VectorIndexContract:
         return Corpus(database, org_id)
 
     @pytest.fixture
-    def nearest(self, index: VectorIndex, org_id: OrgId, user_id: UserId):
+    def nearest(self, index: InteractionIndex, database: Database, org_id: OrgId, user_id: UserId):
         async def nearest(
             query: np.ndarray = EAST,
             limit: int = 10,
@@ -35,7 +36,7 @@ class VectorIndexContract:
             not_before: Position | None = None,
             of: UserId = user_id,
         ) -> Sequence[Neighbour]:
-            return await index.nearest(org_id, of, query, limit, where, not_before)
+            return await asking.nearest(index, database, org_id, of, query, limit, where, not_before)
 
         return nearest
 
@@ -51,11 +52,12 @@ class VectorIndexContract:
         assert [n.interaction_id for n in await nearest(limit=2)] == [east, north_east]
         assert list(await nearest(limit=0)) == []
 
-    async def test_another_user_or_organisation_is_never_seen(self, corpus, user_id, index, org_id, nearest):
+    async def test_another_user_or_organisation_is_never_seen(self, corpus, user_id, index, database, org_id, nearest):
         mine = await corpus.add(user_id, NORTH)
         await corpus.add(UserId(f"not {user_id}"), EAST)
         assert ids_of(await nearest()) == [*mine.interaction_ids]
-        assert list(await index.nearest(OrgId(org_id + 1_000_000), user_id, EAST, 10, ANY, None)) == []
+        elsewhere = OrgId(org_id + 1_000_000)
+        assert list(await asking.nearest(index, database, elsewhere, user_id, EAST)) == []
 
     async def test_of_an_interaction_with_several_pieces_the_best_counts(self, corpus, user_id, nearest):
         published = await corpus.add(user_id, [WEST, EAST, WEST], NORTH_EAST, [NORTH, WEST])

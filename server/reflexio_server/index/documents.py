@@ -1,0 +1,168 @@
+"""What is known of one user's interactions beside their vectors: what filters and roles need, and who follows whom."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reflexio_server.domain.interaction import InteractionFilter, Position
+from reflexio_server.index.timeline import BYTES_EACH, Timeline
+from reflexio_server.store.interaction_rows import InteractionRows
+
+Slots = NDArray[np.int32]
+"""Places of interactions in their partition: what joins their vectors, their words and what is known of them."""
+
+_ROW = np.dtype(
+    [
+        ("interaction_id", np.int64),
+        ("created_at", np.int64),
+        ("request_id", "V16"),
+        # Of these a hash: Python's own has 64 bits and a secret key for each process, so that two that occur
+        # together are told apart as surely as memory keeps its bits, and every row has the same size.
+        ("session", np.int64),
+        ("source", np.int64),
+        ("conversation", np.int64),
+        ("role", np.int32),
+        ("words", np.int32),
+        ("asks", np.bool_),
+        ("is_there", np.bool_),
+    ]
+)
+
+_NO_SESSION = hash("")
+
+_FEW_GONE = 256
+"""So many slots of what is gone are kept in any case before the others are moved together."""
+
+
+class Documents:
+    """The interactions of one user, each in a slot. Slots stay what they are until `compact`."""
+
+    def __init__(self) -> None:
+        self._buffer = np.empty(0, _ROW)
+        self._size = 0
+        self._gone = 0
+        self._highest_id = np.iinfo(np.int64).min
+        self._role_codes: dict[str, int] = {}
+        self._timeline: Timeline | None = None
+
+    def __len__(self) -> int:
+        """How many interactions there are."""
+        return self._size - self._gone
+
+    @property
+    def slots_count(self) -> int:
+        """How many slots there are, those of what is gone included."""
+        return self._size
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory they take, with the timeline, which is there from the first search on."""
+        return self._buffer.nbytes + self._size * BYTES_EACH
+
+    @property
+    def rows(self) -> NDArray[np.void]:
+        """One for each slot. Not to be changed."""
+        return self._buffer[: self._size]
+
+    @property
+    def roles(self) -> Collection[str]:
+        """The roles that occur."""
+        return self._role_codes.keys()
+
+    @property
+    def timeline(self) -> Timeline:
+        """Who comes before and after whom."""
+        if self._timeline is None:
+            self._timeline = Timeline(self.rows, np.flatnonzero(self.rows["is_there"]).astype(np.int32))
+        return self._timeline
+
+    def add(self, added: InteractionRows) -> Slots:
+        """Add interactions that are not there.
+
+        Args:
+            added: One row for each.
+
+        Returns:
+            Their slots, in the same order.
+        """
+        size, needed = self._size, self._size + len(added.interaction_ids)
+        if needed > len(self._buffer):
+            buffer = np.empty(max(needed, min(2 * size, size + 65_536)), _ROW)
+            buffer[:size] = self.rows
+            self._buffer = buffer
+        rows = self._buffer[size:needed]
+        rows["interaction_id"] = added.interaction_ids
+        rows["created_at"] = added.created_ats
+        rows["request_id"] = np.frombuffer(added.request_ids, "V16")
+        rows["session"] = [hash(session_id) for session_id in added.session_ids]
+        rows["source"] = [hash(source) for source in added.sources]
+        # Without a session, what was published together is a conversation of its own.
+        requests = np.frombuffer(added.request_ids, np.int64)[::2]
+        rows["conversation"] = np.where(rows["session"] == _NO_SESSION, requests, rows["session"])
+        rows["role"] = [self._role_codes.setdefault(role, len(self._role_codes)) for role in added.roles]
+        rows["words"] = added.word_counts
+        rows["asks"] = added.asks
+        rows["is_there"] = True
+        self._size = needed
+        if len(rows):
+            self._highest_id = max(self._highest_id, int(rows["interaction_id"].max()))
+        slots = np.arange(size, needed, dtype=np.int32)
+        if self._timeline is not None and not self._timeline.insert(self.rows, slots):
+            self._timeline = None
+        return slots
+
+    def find(self, interaction_ids: NDArray[np.int64]) -> Slots:
+        """The slots of those of these interactions that are there."""
+        near = interaction_ids[interaction_ids <= self._highest_id]
+        if not len(near):
+            return np.empty(0, np.int32)
+        found = np.isin(self.rows["interaction_id"], near) & self.rows["is_there"]
+        return np.flatnonzero(found).astype(np.int32)
+
+    def remove(self, slots: Slots) -> None:
+        """Remove what is in these slots."""
+        self.rows["is_there"][slots] = False
+        self._gone += len(slots)
+        if self._timeline is not None:
+            self._timeline.remove(self.rows["is_there"])
+
+    def compact(self) -> NDArray[np.int32] | None:
+        """Move what is there together, where much is gone.
+
+        Returns:
+            For each former slot the new one, with anything for what is gone; None where nothing was moved.
+        """
+        if self._gone < max(_FEW_GONE, len(self)):
+            return None
+        is_there = self.rows["is_there"]
+        moved = np.cumsum(is_there, dtype=np.int32) - 1
+        self._buffer = self.rows[is_there].copy()
+        self._size, self._gone, self._timeline = len(self._buffer), 0, None
+        return moved
+
+    def with_role(self, names: Collection[str], slots: Slots) -> NDArray[np.bool_]:
+        """Which of these slots have one of these roles."""
+        codes = [code for name in names if (code := self._role_codes.get(name)) is not None]
+        found: NDArray[np.bool_] = np.isin(self.rows["role"][slots], codes)
+        return found
+
+    def considered(self, where: InteractionFilter, not_before: Position | None) -> NDArray[np.bool_]:
+        """Which slots have something that fulfils all conditions."""
+        rows = self.rows
+        conditions = [rows["is_there"]]
+        if where.request_id is not None:
+            conditions.append(rows["request_id"] == np.void(where.request_id.bytes))
+        if where.role is not None:
+            conditions.append(rows["role"] == self._role_codes.get(where.role, -1))
+        hashed: Mapping[str, str | None] = {"session": where.session_id, "source": where.source}
+        conditions += [rows[name] == hash(value) for name, value in hashed.items() if value is not None]
+        if where.start_time is not None:
+            conditions.append(rows["created_at"] >= where.start_time)
+        if where.end_time is not None:
+            conditions.append(rows["created_at"] <= where.end_time)
+        if not_before is not None:
+            moment, interaction_id = not_before
+            at_the_moment = (rows["created_at"] == moment) & (rows["interaction_id"] >= interaction_id)
+            conditions.append((rows["created_at"] > moment) | at_the_moment)
+        return conditions[0] if len(conditions) == 1 else np.logical_and.reduce(conditions)

@@ -1,0 +1,78 @@
+"""Which interactions of one user have which words: an inverted index over hashes of words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SLOT_BITS = 32
+_LOWEST = np.uint64((1 << _SLOT_BITS) - 1)
+
+_SMALL_TAIL = 8192
+"""So many words that came last are looked through one by one before they are sorted in among the others."""
+
+
+class TermIndex:
+    """Finds the slots that have a word.
+
+    Words are 32-bit hashes. With a hundred thousand different words of one user, a word that is asked for is taken for
+    another one with a probability of 1 in 40,000.
+    """
+
+    def __init__(self) -> None:
+        # Sorted: the word in the upper half, the slot in the lower. Beside each how often the slot has the word.
+        self._keys = np.empty(0, np.uint64)
+        self._counts = np.empty(0, np.uint8)
+        # What came since: one key for each occurrence, unsorted.
+        self._tail: list[NDArray[np.uint64]] = []
+        self._tail_size = 0
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        return self._keys.nbytes + self._counts.nbytes + 8 * self._tail_size
+
+    def add(self, words: NDArray[np.uint32], slots: NDArray[np.int32]) -> None:
+        """Add occurrences of words, each with the slot that has it."""
+        self._tail.append((words.astype(np.uint64) << np.uint64(_SLOT_BITS)) | slots.astype(np.uint64))
+        self._tail_size += len(words)
+        if self._tail_size > _SMALL_TAIL + len(self._keys) // 8:
+            self._sort_in()
+
+    def move(self, slots: NDArray[np.int32], is_there: NDArray[np.bool_]) -> None:
+        """Keep what is there, under new slots.
+
+        Args:
+            slots: For each former slot the new one.
+            is_there: Which of the former slots are kept.
+        """
+        self._sort_in()
+        old = (self._keys & _LOWEST).astype(np.int64)
+        kept = is_there[old]
+        self._keys = (self._keys[kept] & ~_LOWEST) | slots[old[kept]].astype(np.uint64)
+        self._counts = self._counts[kept]
+
+    def occurrences(self, word: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The slots that have a word, some perhaps twice or gone, and how often each has it."""
+        first, end = np.searchsorted(
+            self._keys, np.array([word << _SLOT_BITS, (word + 1 << _SLOT_BITS) - 1], np.uint64), side="left"
+        )
+        slots: Sequence[NDArray[np.int32]] = [(self._keys[first:end] & _LOWEST).astype(np.int32)]
+        counts: Sequence[NDArray[np.float32]] = [self._counts[first:end].astype(np.float32)]
+        if self._tail:
+            if len(self._tail) > 1:
+                self._tail = [np.concatenate(self._tail)]
+            recent = self._tail[0]
+            recent = recent[recent >> np.uint64(_SLOT_BITS) == np.uint64(word)]
+            slots = [*slots, (recent & _LOWEST).astype(np.int32)]
+            counts = [*counts, np.ones(len(recent), np.float32)]
+        return np.concatenate(slots), np.concatenate(counts)
+
+    def _sort_in(self) -> None:
+        keys, counts = np.unique(np.concatenate([np.empty(0, np.uint64), *self._tail]), return_counts=True)
+        keys = np.concatenate([self._keys, keys])
+        # Sorted runs: joining them is what a stable sort is quickest at.
+        order = np.argsort(keys, kind="stable")
+        self._keys = keys[order]
+        self._counts = np.concatenate([self._counts, np.minimum(counts, 255).astype(np.uint8)])[order]
+        self._tail, self._tail_size = [], 0

@@ -1,0 +1,104 @@
+"""The order of what was said: conversation by conversation, and by time in each."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FEW = 64
+"""So many are inserted one by one; for more everything is sorted anew."""
+
+
+BYTES_EACH = 4 + 4 + 4 + 8
+"""How much memory an interaction takes here."""
+
+
+class Timeline:
+    """Interactions in the order of their conversations, so that neighbours stand side by side.
+
+    A place is a position in that order.
+    """
+
+    def __init__(self, rows: NDArray[np.void], slots: NDArray[np.int32]) -> None:
+        """Sort interactions.
+
+        Args:
+            rows: One for each slot.
+            slots: Which of them to sort.
+        """
+        keys = (rows["interaction_id"][slots], rows["created_at"][slots], rows["conversation"][slots])
+        self.order = slots[np.lexsort(keys)]
+        """The slot at each place."""
+        self._conversations = rows["conversation"][self.order]
+        self._places: NDArray[np.int32] | None = None
+        self._lengths: NDArray[np.float32] | None = None
+
+    def places(self, slots_count: int) -> NDArray[np.int32]:
+        """The place of each slot, shape (slots_count,); anything for slots that are not in the order."""
+        if self._places is None:
+            places = np.zeros(slots_count, np.int32)
+            places[self.order] = np.arange(len(self.order), dtype=np.int32)
+            # Only when it is whole: several threads may read.
+            self._places = places
+        return self._places
+
+    def insert(self, rows: NDArray[np.void], slots: NDArray[np.int32]) -> bool:
+        """Insert slots, unless they are so many that sorting everything is quicker. Returns whether it did."""
+        if len(slots) > _FEW:
+            return False
+        for slot in slots.tolist():
+            place = self._place_for(rows, slot)
+            self.order = np.insert(self.order, place, slot)
+            self._conversations = np.insert(self._conversations, place, rows["conversation"][slot])
+        self._places = self._lengths = None
+        return True
+
+    def remove(self, is_there: NDArray[np.bool_]) -> None:
+        """Keep those slots only that `is_there` says."""
+        kept = is_there[self.order]
+        self.order, self._conversations = self.order[kept], self._conversations[kept]
+        self._places = self._lengths = None
+
+    def beside(self, places: NDArray[np.int32], distance: int) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+        """The neighbours in the same conversation.
+
+        Args:
+            places: Whose.
+            distance: How many places further on; negative for those before.
+
+        Returns:
+            Which of `places` have one, and the places of these neighbours.
+        """
+        targets = places + np.int32(distance)
+        exists = (targets >= 0) & (targets < len(self.order))
+        exists[exists] = self._conversations[targets[exists]] == self._conversations[places[exists]]
+        return exists, targets[exists]
+
+    def lengths(self, rows: NDArray[np.void], weights: Mapping[int, float]) -> NDArray[np.float32]:
+        """How many words there are at each place and around it.
+
+        Args:
+            rows: One for each slot.
+            weights: What a word counts that stands so many places further on.
+        """
+        if self._lengths is None:
+            lengths = rows["words"][self.order].astype(np.float32)
+            # One more: the mean is a divisor.
+            totals = lengths + np.float32(1)
+            everywhere = np.arange(len(self.order), dtype=np.int32)
+            for distance, weight in weights.items():
+                if distance:
+                    exists, targets = self.beside(everywhere, distance)
+                    totals[exists] += np.float32(weight) * lengths[targets]
+            self._lengths = totals
+        return self._lengths
+
+    def _place_for(self, rows: NDArray[np.void], slot: int) -> int:
+        row = rows[slot]
+        first = int(np.searchsorted(self._conversations, row["conversation"]))
+        end = int(np.searchsorted(self._conversations, row["conversation"], "right"))
+        moments = rows["created_at"][self.order[first:end]]
+        earlier = int(np.searchsorted(moments, row["created_at"]))
+        not_later = int(np.searchsorted(moments, row["created_at"], "right"))
+        at_once = rows["interaction_id"][self.order[first + earlier : first + not_later]]
+        return first + earlier + int(np.searchsorted(at_once, row["interaction_id"]))

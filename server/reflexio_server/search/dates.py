@@ -1,0 +1,138 @@
+"""The days that a question in English names: "yesterday", "last week", "in May", "on 3 June 2023", "2023-06-03". Pure.
+
+Days are those of UTC, as times are everywhere in the service.
+"""
+
+import calendar
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SECOND = 1_000_000_000
+_DAY = 24 * 3600 * _SECOND
+
+_MONTHS = {name.lower(): n for names in (calendar.month_name, calendar.month_abbr) for n, name in enumerate(names) if n}
+_WEEKDAYS = {name.lower(): n for n, name in enumerate(calendar.day_name)}
+_NUMBERS = {"a": 1, "an": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9}
+
+_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_NAMED = re.compile(
+    rf"\b(?:(?P<before>\d{{1,2}})(?:st|nd|rd|th)?(?:\s+of)?\s+)?(?P<month>{_MONTH})\b\.?"
+    rf"(?:\s+(?P<after>\d{{1,2}})(?:st|nd|rd|th)?\b)?(?:,?\s*(?P<year>\d{{4}})\b)?"
+)
+_ISO = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
+_YEAR = re.compile(r"\b(?:in|of|during|since)\s+(\d{4})\b")
+_AGO = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})\s+(day|week|month|year)s?\s+ago\b")
+_RELATIVE = re.compile(
+    rf"\b(?:(today|yesterday)|(this|last|past|previous)\s+(weekend|week|month|year|{'|'.join(_WEEKDAYS)}))\b"
+)
+_BEFORE_MAY = re.compile(r"\b(?:in|of|since|last|this|during|until|by|before|after|early|late|mid)[\s-]+$")
+"""What makes "may" a month where no number stands beside it."""
+
+_YEARS_BACK = 10
+"""A date without a year may be of any of the last years."""
+
+_NEAR = 7 * _DAY
+"""People tell of a day some days later, and remember a date not quite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some days."""
+
+    start: int
+    """Nanoseconds since the epoch, inclusive."""
+    end: int
+    """Nanoseconds since the epoch, exclusive."""
+
+    def agreement(self, moments: NDArray[np.int64]) -> NDArray[np.float32]:
+        """How well moments agree: 1 within the span, 0.5 in the week before or after a single day, else 0."""
+        within = (self.start <= moments) & (moments < self.end)
+        if self.end - self.start > _DAY:
+            return within.astype(np.float32)
+        near = (self.start - _NEAR <= moments) & (moments < self.end + _NEAR)
+        return np.where(within, np.float32(1), np.float32(0.5) * near)
+
+
+def spans_in(text: str, now: int) -> Iterator[Span]:
+    """The days that `text` names.
+
+    Args:
+        text: A question.
+        now: Nanoseconds since the epoch: what "yesterday" refers to.
+    """
+    text = text.lower()
+    today = datetime.fromtimestamp(now // _SECOND, UTC).date()
+    for match in _ISO.finditer(text):
+        yield from _calendar(*map(int, match.groups()))
+    for match in _NAMED.finditer(text):
+        day = match["before"] or match["after"]
+        if match["month"] == "may" and not day and not match["year"] and not _BEFORE_MAY.search(text[: match.start()]):
+            continue
+        years = [int(match["year"])] if match["year"] else range(today.year - _YEARS_BACK, today.year + 1)
+        for year in years:
+            yield from _calendar(year, _MONTHS[match["month"]], int(day) if day else None)
+    for match in _YEAR.finditer(text):
+        yield from _calendar(int(match[1]))
+    for match in _AGO.finditer(text):
+        count = int(match[1]) if match[1].isdigit() else _NUMBERS[match[1]]
+        yield from _ago(count, match[2], today)
+    for match in _RELATIVE.finditer(text):
+        yield from _relative(match[1] or match[3], match[2] == "this", today)
+
+
+def _calendar(year: int, month: int | None = None, day: int | None = None) -> Iterator[Span]:
+    """The span of a year, a month or a day; none where there is no such thing."""
+    try:
+        if month is None:
+            yield _span(date(year, 1, 1), date(year + 1, 1, 1))
+        elif day is None:
+            yield _span(date(year, month, 1), date(year + month // 12, month % 12 + 1, 1))
+        else:
+            yield _span(date(year, month, day), date(year, month, day) + timedelta(days=1))
+    except (ValueError, OverflowError):
+        return
+
+
+def _ago(count: int, unit: str, today: date) -> Iterator[Span]:
+    match unit:
+        case "day":
+            start = today - timedelta(days=count)
+            yield _span(start, start + timedelta(days=1))
+        case "week":
+            start = _monday(today) - timedelta(weeks=count)
+            yield _span(start, start + timedelta(weeks=1))
+        case "month":
+            months = today.year * 12 + today.month - 1 - count
+            yield from _calendar(months // 12, months % 12 + 1)
+        case _:
+            yield from _calendar(today.year - count)
+
+
+def _relative(what: str, present: bool, today: date) -> Iterator[Span]:
+    """The span of what is "this" or "last" seen from today."""
+    if what in {"today", "yesterday"}:
+        yield from _ago(0 if what == "today" else 1, "day", today)
+    elif what == "weekend":
+        saturday = _monday(today) + timedelta(days=5)
+        # On a Sunday "last weekend" is a week ago, and so it is on a Monday.
+        start = saturday if present else saturday - timedelta(weeks=1)
+        yield _span(start, start + timedelta(days=2))
+    elif what in _WEEKDAYS:
+        days = (today.weekday() - _WEEKDAYS[what]) % 7
+        yield from _ago(days if present else days or 7, "day", today)
+    else:
+        yield from _ago(0 if present else 1, what, today)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _span(start: date, end: date) -> Span:
+    first, last = (int(datetime.combine(day, time(), UTC).timestamp()) * _SECOND for day in (start, end))
+    return Span(first, last)

@@ -1,0 +1,80 @@
+"""What a search asks Postgres before it ranks: how fresh its index must be, what waits, and the words of the query."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import BigInteger, Boolean, Text
+
+from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
+from reflexio_server.store.text_search import QUERY_WORDS, plain_words
+
+# One statement is one snapshot: what it does not find in the queue has vectors of that version. The words of what waits
+# are read from its lexemes, because nothing else has them yet.
+_STATE = text(f"""
+    with waiting as (
+        select interaction_id, null::bytea as words from embedding_queue
+        where org_id = :org_id and user_id = :user_id and failed_model is null and :with_waiting
+    ), described as (
+        select {INTERACTION_COLUMNS} from waiting w join {described("w")}
+    )
+    select described.*,
+           {QUERY_WORDS} as query_words,
+           (select version from user_versions where org_id = :org_id and user_id = :user_id) as version,
+           (select model from embedding_models where state = 'active') as active_model,
+           exists (
+               select from embedding_queue
+               where org_id = :org_id and user_id = :user_id and failed_model is null) as is_waiting
+    from described
+""").bindparams(  # noqa: S608 -- what is put in are constants.
+    bindparam("org_id", type_=BigInteger),
+    bindparam("user_id", type_=Text),
+    bindparam("with_waiting", type_=Boolean),
+    bindparam("query", type_=Text),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchState:
+    """What there is to search of a user, at one moment."""
+
+    version: int | None
+    """The version of the user's set of vectors; None where there never was one."""
+    active_model: str | None
+    """The model that made them; None where no server has ever started."""
+    is_waiting: bool
+    """Whether something is not embedded."""
+    waiting: InteractionRows | None
+    """What is not embedded, where it was asked for and there is any."""
+    query_words: tuple[int, ...]
+    """Hashes of the words of the query."""
+
+
+async def read(
+    connection: AsyncConnection, org_id: OrgId, user_id: UserId, query: str, config: str, *, with_waiting: bool
+) -> SearchState:
+    """What there is to search.
+
+    Args:
+        connection: Where to read.
+        org_id: Whose.
+        user_id: Of which user.
+        query: Plain language.
+        config: The Postgres text search configuration that stems its words.
+        with_waiting: Whether to read what is not embedded.
+    """
+    parameters = {
+        "org_id": org_id,
+        "user_id": user_id,
+        "query": plain_words(query),
+        "config": config,
+        "with_waiting": with_waiting,
+    }
+    row = (await connection.execute(_STATE, parameters)).one()
+    waiting = None
+    if row.interaction_ids:
+        waiting = rows_from(row, [0] * len(row.interaction_ids), b"")
+    words = row.query_words or b""
+    hashes = tuple(int.from_bytes(words[start : start + 4]) for start in range(0, len(words), 4))
+    return SearchState(row.version, row.active_model, row.is_waiting, waiting, hashes)
