@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+Ping = Callable[[Database], Awaitable[int]]
+
 
 def opened(url: str) -> Database:
     database = Database(pool_size=2, statement_cache_size=100)
@@ -27,6 +30,14 @@ async def ping(database: Database) -> int:
         return (await connection.execute(text("select 1"))).scalar_one()
 
 
+async def ping_directly(database: Database) -> int:
+    async with database.direct() as connection:
+        return await connection.fetchval("select 1")
+
+
+both_ways = pytest.mark.parametrize("ping", [ping, ping_directly])
+
+
 async def test_a_postgres_that_goes_away_and_comes_back(tmp_path: Path):
     postgres = EmbeddedPostgres(tmp_path)
     url = await asyncio.to_thread(postgres.start)
@@ -35,8 +46,9 @@ async def test_a_postgres_that_goes_away_and_comes_back(tmp_path: Path):
         assert await ping(database) == 1
         await asyncio.to_thread(postgres.stop)
         for _ in range(3):  # The first finds a connection that broke, later ones make none.
-            with pytest.raises(DatabaseUnavailable):
-                await ping(database)
+            for either in (ping_directly, ping):
+                with pytest.raises(DatabaseUnavailable):
+                    await either(database)
         with pytest.raises(DatabaseUnavailable):
             async with database.transaction() as connection:
                 await connection.execute(text("select 1"))
@@ -44,7 +56,7 @@ async def test_a_postgres_that_goes_away_and_comes_back(tmp_path: Path):
         async with asyncio.timeout(20):
             while True:
                 try:
-                    assert await ping(database) == 1
+                    assert await ping(database) == await ping_directly(database) == 1
                     break
                 except DatabaseUnavailable:
                     continue  # A connection of before, one less in the pool.
@@ -61,7 +73,8 @@ async def test_a_postgres_that_goes_away_and_comes_back(tmp_path: Path):
         "postgresql+asyncpg://no-such-host.invalid/db",
     ],
 )
-async def test_a_postgres_that_was_never_there(url: str):
+@both_ways
+async def test_a_postgres_that_was_never_there(url: str, ping: Ping):
     database = opened(url)
     with pytest.raises(DatabaseUnavailable) as refused:
         await ping(database)
@@ -69,7 +82,8 @@ async def test_a_postgres_that_was_never_there(url: str):
     await database.close()
 
 
-async def test_an_address_that_takes_connections_and_never_answers(monkeypatch: pytest.MonkeyPatch):
+@both_ways
+async def test_an_address_that_takes_connections_and_never_answers(monkeypatch: pytest.MonkeyPatch, ping: Ping):
     monkeypatch.setattr(database_module, "_CONNECT_SECONDS", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -154,6 +168,7 @@ async def test_a_pool_that_is_used_up_is_told_as_unavailable(database: Database,
     await small.close()
 
 
-async def test_a_database_that_was_not_opened_is_a_mistake_of_ours():
+@both_ways
+async def test_a_database_that_was_not_opened_is_a_mistake_of_ours(ping: Ping):
     with pytest.raises(RuntimeError, match="not opened"):
         await ping(Database(pool_size=2, statement_cache_size=100))

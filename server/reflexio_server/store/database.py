@@ -10,6 +10,7 @@ from sqlalchemy import NullPool, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reflexio_server.domain.errors import DatabaseUnavailable
+from reflexio_server.store.direct import Direct
 from reflexio_server.store.driver_errors import translated
 
 _CONNECT_SECONDS = 5.0
@@ -91,6 +92,14 @@ class Database:
         """
         async with self._connection(_opened(self._autocommit)) as connection:
             yield connection
+
+    def direct(self) -> Direct:
+        """A connection of the driver's own, without SQLAlchemy: for statements that are sent with every call.
+
+        `async with database.direct() as connection: row = await connection.fetchrow("select … $1", argument)`; each
+        statement is a transaction of its own. Raise and wait for other things outside of the block.
+        """
+        return Direct(_opened(self._engine), _CONNECT_SECONDS, self.missed.set)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:

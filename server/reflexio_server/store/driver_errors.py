@@ -17,6 +17,8 @@ _GONE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    # Postgres said goodbye to a connection at rest, and a statement was sent before the connection was seen to close.
+    asyncpg.InternalClientError,
     ConnectionError,
     OSError,
 )
@@ -62,16 +64,25 @@ async def translated() -> AsyncIterator[None]:
     """
     try:
         yield
-    except (*_GONE, PoolTimeout) as error:
-        raise DatabaseUnavailable from error
-    except DBAPIError as error:
+    except Exception as error:
+        if (meaning := meaning_of(error)) is not None:
+            raise meaning from error
+        raise
+
+
+def meaning_of(error: Exception) -> Exception | None:
+    """What an error of the driver, by itself or wrapped by SQLAlchemy, means in our terms; None where it is another."""
+    if isinstance(error, (*_GONE, PoolTimeout)):
+        return DatabaseUnavailable()
+    cause: BaseException | None = error
+    if isinstance(error, DBAPIError):
         cause = error.orig.__cause__ if error.orig is not None else None
         if error.connection_invalidated or isinstance(error, InterfaceError) or isinstance(cause, _GONE):
-            raise DatabaseUnavailable from error
-        if isinstance(cause, asyncpg.InsufficientResourcesError):
-            raise StorageFull from error
-        if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
-            raise Conflict from error
-        if isinstance(cause, asyncpg.UniqueViolationError):
-            raise DuplicateKey(cause.constraint_name or "") from error
-        raise
+            return DatabaseUnavailable()
+    if isinstance(cause, asyncpg.InsufficientResourcesError):
+        return StorageFull()
+    if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+        return Conflict()
+    if isinstance(cause, asyncpg.UniqueViolationError):
+        return DuplicateKey(cause.constraint_name or "")
+    return None
