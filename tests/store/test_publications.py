@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from asyncpg import PostgresError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reflexio_server.domain.errors import IdempotencyKeyReused
@@ -17,7 +18,6 @@ from reflexio_server.store.interaction_ids import InteractionIds
 from reflexio_server.store.publications import KEY_LIFETIME_DAYS, PublicationStore
 from reflexio_server.store.requests import RequestFilter
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from tests.store.publishing import EVERYTHING, all_of, publication, publish, rows
 
@@ -129,10 +129,10 @@ async def test_only_what_can_be_searched_is_queued_for_embedding(
 
 async def test_what_fails_leaves_nothing(database: Database, store: PublicationStore, org_id: OrgId, user_id: UserId):
     bad = publication(user_id, "fine", EVERYTHING_SET, "not \0 storable", key="key")
-    with pytest.raises(DBAPIError):
+    with pytest.raises(PostgresError):
         await publish(store, org_id, bad)
     unknown_config = PublicationStore(database, InteractionIds(database), "no_such_config")
-    with pytest.raises(DBAPIError):
+    with pytest.raises(PostgresError):
         await publish(unknown_config, org_id, publication(user_id, EVERYTHING_SET, key="key"))
     assert await rows(database, org_id) == {}
     assert not (await publish(store, org_id, publication(user_id, "fine", key="key"))).repeated

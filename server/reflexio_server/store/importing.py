@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from reflexio_server.domain.errors import ImportConflict
 from reflexio_server.domain.ids import OrgId
@@ -17,16 +17,20 @@ from reflexio_server.store.published_rows import (
     ROW_TYPES,
     row_parameters,
 )
+from reflexio_server.store.statement import Statement
 from reflexio_server.store.tables import requests
 
-_INSERT = text(f"""
+_INSERT = Statement(
+    f"""
     with admitted as (
         insert into requests ({REQUEST_COLUMNS}) values ({REQUEST_VALUES})
         on conflict do nothing
         returning 1
     ), {INTERACTION_ROWS}
     select count(*) from admitted
-""").bindparams(*ROW_TYPES)  # noqa: S608 -- what is put in are constants.
+    """,  # noqa: S608 -- what is put in are constants.
+    ROW_TYPES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,12 @@ class ImportStore:
             record.content, record.request_id, record.created_at, record.interaction_ids, 0, self.text_search_config
         )
         try:
-            async with self.database.autocommit() as connection:
-                if (await connection.execute(_INSERT, {"org_id": org_id, **rows})).scalar_one():
-                    return ImportOutcome.IMPORTED
+            async with self.database.direct() as connection:
+                stored = await connection.fetchval(_INSERT.sql, *_INSERT.arguments({"org_id": org_id, **rows}))
         except DuplicateKey as error:
             raise ImportConflict("interaction_id", str(record.request_id)) from error
+        if stored:
+            return ImportOutcome.IMPORTED
         if not await self._is_there(org_id, record):
             raise ImportConflict("request_id", str(record.request_id))
         return ImportOutcome.ALREADY_THERE

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.types import BigInteger, Text
+from sqlalchemy import text
 
 from reflexio_server.domain.errors import IdempotencyKeyReused
 from reflexio_server.domain.ids import InteractionId, OrgId, RequestId
@@ -18,9 +17,11 @@ from reflexio_server.store.published_rows import (
     ROW_TYPES,
     row_parameters,
 )
+from reflexio_server.store.statement import Statement
 
 # Whoever inserts the key first goes on; the others wait for its commit, insert nothing and read its answer.
-_INSERT = text(f"""
+_INSERT = Statement(
+    f"""
     with key as (
         insert into idempotency_keys
             (org_id, idempotency_key, request_id, user_id, fingerprint, first_interaction_id, interactions_count)
@@ -35,8 +36,8 @@ _INSERT = text(f"""
         select {REQUEST_VALUES} from admitted
     ), {INTERACTION_ROWS}
     select count(*) from admitted
-""").bindparams(  # noqa: S608 -- what is put in are constants.
-    bindparam("key", type_=Text), bindparam("first_interaction_id", type_=BigInteger), *ROW_TYPES
+    """,  # noqa: S608 -- what is put in are constants.
+    {**ROW_TYPES, "key": "text", "fingerprint": "bytea", "first_interaction_id": "bigint"},
 )
 
 _FIRST_ANSWER = text("""
@@ -110,10 +111,10 @@ class PublicationStore:
             "first_interaction_id": first_id,
             **rows,
         }
-        async with self.database.autocommit() as connection:
-            stored = (await connection.execute(_INSERT, parameters)).scalar_one()
-            if stored:
-                return Publish(request_id, ids, repeated=False)
+        async with self.database.direct() as connection:
+            stored = await connection.fetchval(_INSERT.sql, *_INSERT.arguments(parameters))
+        if stored:
+            return Publish(request_id, ids, repeated=False)
         found = await self.find(org_id, publication)
         if found is None:
             message = "an idempotency key was forgotten in the moment in which it was used"

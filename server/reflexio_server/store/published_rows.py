@@ -4,10 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger, Boolean, LargeBinary, SmallInteger, Text
-
 from reflexio_server.domain.ids import InteractionId, RequestId
 from reflexio_server.domain.interaction import NewInteraction, ToolUse
 from reflexio_server.domain.request import NewRequest
@@ -55,29 +51,37 @@ INTERACTION_ROWS = """
     )
 """
 
-ROW_TYPES: tuple[BindParameter[Any], ...] = (
-    bindparam("org_id", type_=BigInteger),
-    *(
-        bindparam(name, type_=ARRAY(Text))
-        for name in (
-            "roles",
-            "contents",
-            "shadow_contents",
-            "expert_contents",
-            "user_action_descriptions",
-            "interacted_image_urls",
-            "tools_used",
-            "searchable_texts",
-            "image_media_types",
-        )
-    ),
-    bindparam("interaction_ids", type_=ARRAY(BigInteger)),
-    bindparam("user_actions", type_=ARRAY(SmallInteger)),
-    bindparam("have_images", type_=ARRAY(Boolean)),
-    bindparam("created_ats", type_=ARRAY(BigInteger)),
-    bindparam("image_ids", type_=ARRAY(BigInteger)),
-    bindparam("image_data", type_=ARRAY(LargeBinary)),
-)
+ROW_TYPES = {
+    "org_id": "bigint",
+    "request_id": "uuid",
+    "user_id": "text",
+    "source": "text",
+    "agent_version": "text",
+    "session_id": "text",
+    "skip_aggregation": "boolean",
+    "force_extraction": "boolean",
+    "now": "bigint",
+    "text_bytes": "bigint",
+    "image_bytes": "bigint",
+    "text_search_config": "text",
+    "lease_seconds": "float8",
+    "interaction_ids": "bigint[]",
+    "roles": "text[]",
+    "contents": "text[]",
+    "shadow_contents": "text[]",
+    "expert_contents": "text[]",
+    "user_actions": "smallint[]",
+    "user_action_descriptions": "text[]",
+    "interacted_image_urls": "text[]",
+    "tools_used": "text[]",
+    "have_images": "boolean[]",
+    "created_ats": "bigint[]",
+    "searchable_texts": "text[]",
+    "image_ids": "bigint[]",
+    "image_media_types": "text[]",
+    "image_data": "bytea[]",
+}
+"""What Postgres is to take the parameters of `row_parameters` and `org_id` for."""
 
 _OVERHEAD_BYTES = 768
 """What an interaction takes in an answer beside its own texts, at the most: ids, names and times."""
