@@ -13,7 +13,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-long test-faults generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits clean
+.PHONY: help serve test test-fast test-long test-faults generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits quality clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ bench-hand-over: $(VENV)/.dev ## Measure how long BackgroundPublisher holds an a
 
 bench-limits: $(VENV)/.dev ## Measure memory, start-up, large users and deletes, in a quarter of an hour (ARGS="--quick memory …")
 	$(BIN)/python -m benchmarks.limits $(ARGS)
+
+quality: $(VENV)/.dev ## Ask annotated conversations what search finds (ARGS="--mode hybrid --data FOLDER …")
+	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 clean: ## Remove everything that was installed or made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

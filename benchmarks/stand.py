@@ -43,7 +43,7 @@ class Stand:
             TimeoutError: It takes unreasonably long.
             RuntimeError: The model failed on a text.
         """
-        await _settled(self.client)
+        await settled(self.client)
 
 
 @asynccontextmanager
@@ -71,7 +71,7 @@ async def _keep_answers(folder: Path, address: str, client: AsyncReflexioClient)
     user_id = "sample"
     for _ in range(10):
         await client.publish_interaction(user_id, next(said), session_id="sample")
-    await _settled(client)
+    await settled(client)
     async with bare_stub(address) as stub:
         for name, wait in ((echo.ACKNOWLEDGED, False), (echo.WAITED_FOR, True)):
             request = messages.publish_request(user_id, next(said), wait=wait)
@@ -80,7 +80,8 @@ async def _keep_answers(folder: Path, address: str, client: AsyncReflexioClient)
         (folder / echo.FOUND).write_bytes((await stub.SearchInteractions(request)).SerializeToString())
 
 
-async def _settled(client: AsyncReflexioClient) -> None:
+async def settled(client: AsyncReflexioClient) -> None:
+    """Wait until everything that was published to a service is embedded; raises as `Stand.settle` does."""
     async with asyncio.timeout(_MOST_SECONDS_TO_SETTLE):
         while True:
             info = await client.server_info()
