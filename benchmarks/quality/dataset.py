@@ -117,7 +117,7 @@ def _own(folder: Path) -> DataSet:
         conversations.append(Conversation(name, turns, questions, asked_at, user["text_search_config"]))
     answerable = [kind for kind in KINDS if kind != NOTHING]
     groups = [("all", answerable), *((kind, [kind]) for kind in answerable)]
-    return DataSet(f"{folder.name}: the set of this repository", conversations, groups)
+    return DataSet("The set of this repository", conversations, groups)
 
 
 def _by_category(folder: Path) -> DataSet:
@@ -137,7 +137,7 @@ def _by_category(folder: Path) -> DataSet:
             Question(line["qid"], str(line["category"]), line["text"], frozenset(line["gold"]))
         )
     conversations = [Conversation(user_id, turns[user_id], questions[user_id]) for user_id in turns]
-    return DataSet(f"{folder.name}: questions by category", conversations, _CATEGORIES)
+    return DataSet(f"Conversations of the folder `{folder.name}`, by category", conversations, _CATEGORIES)
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""How good a ranking is, and what a threshold on its scores would do. Pure."""
+"""How good a ranking is. Pure."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 DEPTH = 10
@@ -56,37 +56,3 @@ def mean(rows: Collection[Figures]) -> Figures:
 
 def _gain(rank: int) -> float:
     return 1 / math.log2(rank + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """The scores on which a threshold decides."""
-
-    evidence: Sequence[float]
-    """Of each question with an answer: the best score of its evidence among the first ten."""
-    nothing: Sequence[float]
-    """Of each question without an answer: the score of its first hit; 0 where there was none."""
-
-    def false_negatives(self, threshold: float) -> float:
-        """Which share of the answers that are found falls below `threshold`."""
-        return _share(score < threshold for score in self.evidence)
-
-    def false_positives(self, threshold: float) -> float:
-        """Which share of the questions without an answer gets something all the same."""
-        return _share(score >= threshold for score in self.nothing)
-
-    def highest_that_loses(self, share: float) -> float:
-        """The highest threshold, in hundredths, that loses no more than `share` of the answers."""
-        return max(t for t in _GRID if self.false_negatives(t) <= share)
-
-    def least_errors(self) -> float:
-        """The threshold, in hundredths, at which the sum of both rates is least; the lowest of several."""
-        return min(_GRID, key=lambda t: self.false_negatives(t) + self.false_positives(t))
-
-
-_GRID = [hundredths / 100 for hundredths in range(101)]
-
-
-def _share(outcomes: Iterable[bool]) -> float:
-    counted = list(outcomes)
-    return sum(counted) / len(counted)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from benchmarks.quality.asking import Answer
 from benchmarks.quality.dataset import NOTHING, DataSet
-from benchmarks.quality.metrics import Scores, figures, mean, ranks_of
+from benchmarks.quality.metrics import figures, mean, ranks_of
+from benchmarks.quality.thresholds import Scores, held_out
 from benchmarks.report import machine, table
 
 COLUMNS = ("questions", "n", "first", "R@1", "R@10", "nDCG@10", "MRR@10")
@@ -23,14 +24,14 @@ def markdown(measured: Sequence[tuple[DataSet, Sequence[Answer]]], seconds: floa
     lines = [f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s: {machine()}.", ""]
     for data_set, answers in measured:
         turns = sum(len(conversation.turns) for conversation in data_set.conversations)
-        lines += [f"### `{data_set.name}`", "", f"{len(data_set.conversations)} users, {turns:,} interactions.", ""]
+        lines += [f"### {data_set.name}", "", f"{len(data_set.conversations)} users, {turns:,} interactions.", ""]
         modes = list(dict.fromkeys(answer.mode for answer in answers))
         for mode in modes:
             asked = [answer for answer in answers if answer.mode == mode]
             lines += [f"**{mode}**", "", table(COLUMNS, _ranking_rows(data_set, asked))]
         hybrid = [answer for answer in answers if answer.mode == "hybrid"]
         if any(answer.question.kind == NOTHING for answer in hybrid):
-            lines += list(_threshold_lines(scores_of(hybrid)))
+            lines += ["**min_score, hybrid**", "", *_threshold_lines(hybrid)]
     return "\n".join(lines)
 
 
@@ -61,15 +62,24 @@ def _ranking_rows(data_set: DataSet, answers: Sequence[Answer]) -> Iterator[Sequ
             yield name, str(len(rows)), *(_percent(share) for share in shares)
 
 
-def _threshold_lines(scores: Scores) -> Iterator[str]:
-    yield f"**min_score, hybrid**: {len(scores.evidence)} answers that were found, {len(scores.nothing)} questions "
-    yield "without an answer."
+def _threshold_lines(answers: Sequence[Answer]) -> Iterator[str]:
+    scores = scores_of(answers)
+    yield (
+        f"Of {len(scores.nothing)} questions without an answer (false positives: something reaches `min_score`) and "
+        f"{len(scores.evidence)} whose answer is among the first ten (false negatives: it does not), in per cent:"
+    )
     yield ""
-    suggested, least = scores.highest_that_loses(MOST_LOST), scores.least_errors()
-    thresholds = sorted({suggested, least, *(twentieth / 20 for twentieth in range(21))})
+    suggested = scores.highest_that_loses(MOST_LOST)
+    thresholds = sorted({suggested, *(twentieth / 20 for twentieth in range(21))})
     yield table(THRESHOLD_COLUMNS, (_threshold_row(scores, threshold) for threshold in thresholds))
-    yield f"Suggested: {suggested:.2f}, the highest that loses at most {_percent(MOST_LOST)} % of the answers. "
-    yield f"The sum of both rates is least at {least:.2f}."
+    users = list(dict.fromkeys(answer.user_id for answer in answers))
+    by_user = [scores_of([answer for answer in answers if answer.user_id == user]) for user in users]
+    positives, negatives = held_out(by_user, MOST_LOST)
+    yield (
+        f"Suggested: **{suggested:.2f}**, the highest that loses at most {_percent(MOST_LOST)} % of the answers. "
+        f"Chosen for each user from the scores of the others alone, it gives {_percent(positives)} % false positives "
+        f"and {_percent(negatives)} % false negatives. The sum of both is least at {scores.least_errors():.2f}."
+    )
     yield ""
 
 
