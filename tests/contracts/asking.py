@@ -28,8 +28,7 @@ async def nearest(
     not_before: Position | None = None,
 ) -> Sequence[Neighbour]:
     """What a search finds that reads the version first, as the searcher does."""
-    async with database.autocommit() as connection:
-        state = await search_state.read(connection, org_id, user_id, "", "english", with_waiting=False)
+    state = await search_state.read(database, org_id, user_id, "", "english", with_waiting=False)
     indexed = Indexed(org_id, user_id, MODEL, len(query), state.version)
     return by_own_similarity(await index.evidence(indexed, _question(query, limit, where, not_before), None), limit)
 

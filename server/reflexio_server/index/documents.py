@@ -77,6 +77,11 @@ class Documents:
             self._timeline = Timeline(self.rows, np.flatnonzero(self.rows["is_there"]).astype(np.int32))
         return self._timeline
 
+    @property
+    def places(self) -> NDArray[np.int32]:
+        """The place of each slot in the timeline; anything for what is gone."""
+        return self.timeline.places(self._size)
+
     def add(self, added: InteractionRows) -> Slots:
         """Add interactions that are not there.
 
@@ -88,7 +93,7 @@ class Documents:
         """
         size, needed = self._size, self._size + len(added.interaction_ids)
         if needed > len(self._buffer):
-            buffer = np.empty(max(needed, min(2 * size, size + 65_536)), _ROW)
+            buffer = np.empty(max(needed, size + size // 8), _ROW)
             buffer[:size] = self.rows
             self._buffer = buffer
         rows = self._buffer[size:needed]
@@ -141,16 +146,23 @@ class Documents:
         self._size, self._gone, self._timeline = len(self._buffer), 0, None
         return moved
 
+    def only_there(self, slots: Slots, values: NDArray[np.float32]) -> tuple[Slots, NDArray[np.float32]]:
+        """Those of `slots` that have something, and the values that belong to them."""
+        if not self._gone:
+            return slots, values
+        there = self.rows["is_there"][slots]
+        return slots[there], values[there]
+
     def with_role(self, names: Collection[str], slots: Slots) -> NDArray[np.bool_]:
         """Which of these slots have one of these roles."""
         codes = [code for name in names if (code := self._role_codes.get(name)) is not None]
         found: NDArray[np.bool_] = np.isin(self.rows["role"][slots], codes)
         return found
 
-    def considered(self, where: InteractionFilter, not_before: Position | None) -> NDArray[np.bool_]:
-        """Which slots have something that fulfils all conditions."""
+    def considered(self, where: InteractionFilter, not_before: Position | None) -> NDArray[np.bool_] | None:
+        """Which slots have something that fulfils all conditions; None where all do."""
         rows = self.rows
-        conditions = [rows["is_there"]]
+        conditions = [rows["is_there"]] if self._gone else []
         if where.request_id is not None:
             conditions.append(rows["request_id"] == np.void(where.request_id.bytes))
         if where.role is not None:
@@ -165,4 +177,4 @@ class Documents:
             moment, interaction_id = not_before
             at_the_moment = (rows["created_at"] == moment) & (rows["interaction_id"] >= interaction_id)
             conditions.append((rows["created_at"] > moment) | at_the_moment)
-        return conditions[0] if len(conditions) == 1 else np.logical_and.reduce(conditions)
+        return np.logical_and.reduce(conditions) if conditions else None

@@ -53,17 +53,16 @@ class FollowedPartition:
             DatabaseUnavailable: Postgres cannot be reached.
             ModelSwitched: Another model is active, so that this one's vectors need not be complete any more.
         """
-        async with database.autocommit() as connection:
-            changes = await vectors.changes(
-                connection,
-                self._org_id,
-                self._user_id,
-                self._model,
-                self._dimension,
-                vectors_since=self.version,
-                deletions_since=self.seen,
-                portion=_PORTION,
-            )
+        changes = await vectors.changes(
+            database,
+            self._org_id,
+            self._user_id,
+            self._model,
+            self._dimension,
+            vectors_since=self.version,
+            deletions_since=self.seen,
+            portion=_PORTION,
+        )
         if changes is None:
             self._start_afresh()
             return True
@@ -85,3 +84,5 @@ class FollowedPartition:
             self.partition.add(changes.added)
         self.seen = changes.version
         self.version = changes.added_up_to
+        if self.version == self.seen:
+            self.partition.settle()

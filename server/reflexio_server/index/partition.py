@@ -80,6 +80,11 @@ class Partition:
             self._segments[-1].add(slots[:room], codes[:room])
             slots, codes = slots[room:], codes[room:]
 
+    def settle(self) -> None:
+        """Make searches quick again, when for now nothing more is added."""
+        self._terms.settle()
+        _ = self._documents.places
+
     def remove(self, interaction_ids: Iterable[int]) -> None:
         """Remove interactions; those that it does not have do not matter."""
         self._remove(np.fromiter(interaction_ids, np.int64))
@@ -96,11 +101,12 @@ class Partition:
             scores: What `word_scores` gave for its words.
             statistics: How frequent the words are, here and in what the answer is compared with.
         """
-        considered = self._documents.considered(question.where, question.not_before)
-        if question.depth < 1 or not considered.any():
+        documents = self._documents
+        if question.depth < 1 or not len(documents):
             return Evidence.none()
-        words = scores.by_slot(statistics)
-        chosen = np.zeros(len(considered), np.bool_)
+        considered = documents.considered(question.where, question.not_before)
+        words = scores.by_place(statistics)
+        chosen = np.zeros(documents.slots_count, np.bool_)
         if question.vector is not None:
             nearest = self._nearest(question.vector, question.depth, considered)
             before, after = self._beside(nearest)
@@ -109,24 +115,23 @@ class Partition:
             chosen[after[after >= 0]] = True
         if question.words:
             chosen[self._with_most_words(question, words, considered)] = True
-        slots = np.flatnonzero(chosen & considered).astype(np.int32)
+        slots = np.flatnonzero(chosen if considered is None else chosen & considered).astype(np.int32)
         own, mixed = self._similarities(question.vector, slots)
-        rows = self._documents.rows[slots]
+        rows = documents.rows[slots]
         return Evidence(
             rows["interaction_id"],
             rows["created_at"],
-            words[slots],
+            words[documents.places[slots]],
             mixed,
             own,
-            self._documents.with_role(question.roles, slots),
+            documents.with_role(question.roles, slots),
             rows["asks"],
         )
 
-    def _nearest(self, vector: Vectors, limit: int, considered: NDArray[np.bool_]) -> Slots:
+    def _nearest(self, vector: Vectors, limit: int, considered: NDArray[np.bool_] | None) -> Slots:
         """The interactions nearest to `vector`, best first; of those with the same score the newer first."""
         queries = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
-        selected = None if considered.all() else considered
-        views = [view for segment in self._segments if (view := segment.view(selected)) is not None]
+        views = [view for segment in self._segments if (view := segment.view(considered)) is not None]
         found = [view.best(queries, limit + _SURPLUS) for view in views]
         while found:
             best, scores = self._best_interactions(found, limit)
@@ -155,7 +160,7 @@ class Partition:
     def _beside(self, slots: Slots) -> tuple[Slots, Slots]:
         """What was said just before and just after, in the same conversation; -1 where there is nothing."""
         timeline = self._documents.timeline
-        places = timeline.places(self._documents.slots_count)[slots]
+        places = self._documents.places[slots]
         before, after = np.full(len(slots), -1, np.int32), np.full(len(slots), -1, np.int32)
         for distance, beside in ((-1, before), (1, after)):
             exists, targets = timeline.beside(places, distance)
@@ -163,14 +168,16 @@ class Partition:
         return before, after
 
     def _with_most_words(
-        self, question: Question, words: NDArray[np.float32], considered: NDArray[np.bool_]
-    ) -> NDArray[np.intp]:
+        self, question: Question, words: NDArray[np.float32], considered: NDArray[np.bool_] | None
+    ) -> Slots:
         """The slots with the most words; of those with as many the newer."""
         rows = self._documents.rows
-        having = np.flatnonzero(considered & (words > 0))
-        scores = words[having]
+        places = np.flatnonzero(words)
+        scores, having = words[places], self._documents.timeline.order[places]
+        if considered is not None:
+            scores, having = scores[considered[having]], having[considered[having]]
         if question.roles:
-            scores = scores + _ROLE_SHARE * self._documents.with_role(question.roles, having.astype(np.int32))
+            scores = scores + _ROLE_SHARE * self._documents.with_role(question.roles, having)
         if len(having) <= question.depth:
             return having
         least = np.partition(scores, -question.depth)[-question.depth]
@@ -197,16 +204,18 @@ class Partition:
         own = rows[row_of[slots]]
         mixed = own + _NEIGHBOUR_SHARE * (rows[row_of[before]] + rows[row_of[after]])
         lengths = np.linalg.norm(mixed, axis=1)
-        similarities = mixed @ vector / np.maximum(lengths, np.finfo(np.float32).tiny)
+        similarities = _products(mixed, vector) / np.maximum(lengths, np.finfo(np.float32).tiny)
         # What has no vector of its own is found by words only, and half precision makes some a little longer than 1.
-        return np.clip(own @ vector, -1, 1), np.where(own.any(axis=1), np.clip(similarities, -1, 1), np.float32(0))
+        return np.clip(_products(own, vector), -1, 1), np.where(
+            own.any(axis=1), np.clip(similarities, -1, 1), np.float32(0)
+        )
 
     def _nearest_pieces(self, vector: Vectors, needed: NDArray[np.bool_]) -> tuple[Slots, NDArray[np.float32]]:
         """Of each slot that is needed the vector of its piece that is nearest to `vector`."""
         found = [segment.vectors_of(needed) for segment in self._segments]
         slots = np.concatenate([part for part, _ in found])
         vectors = np.concatenate([part for _, part in found])
-        best_first = np.argsort(-(vectors @ vector), kind="stable")
+        best_first = np.argsort(-_products(vectors, vector), kind="stable")
         distinct, firsts = np.unique(slots[best_first], return_index=True)
         return distinct, vectors[best_first[firsts]]
 
@@ -236,3 +245,9 @@ class Partition:
             else:
                 kept.append(segment)
         self._segments = kept or [Segment(self._dimension, _SEGMENT_VECTORS)]
+
+
+def _products(vectors: NDArray[np.float32], vector: Vectors) -> NDArray[np.float32]:
+    """The products of vectors with one. BLAS would wake threads for it that get in the way of others."""
+    products: NDArray[np.float32] = np.einsum("ij,j->i", vectors, vector)
+    return products

@@ -31,7 +31,7 @@ class Best:
 class Segment:
     """Vectors in half precision, as they are stored, with exact search.
 
-    Memory follows what it holds, up to twice as much: it grows by doubling, and shrinks when half of it is not used.
+    Memory follows what it holds: it grows by an eighth, and shrinks when half of it is not used.
     """
 
     def __init__(self, dimension: int, most_vectors: int) -> None:
@@ -75,7 +75,7 @@ class Segment:
             return
         size, needed = len(self), len(self) + len(slots)
         if needed > self._capacity:
-            self._move(self._slots, self._codes(), max(needed, min(2 * size, self._most_vectors)))
+            self._move(self._slots, self._codes(), max(needed, min(size + size // 8, self._most_vectors)))
         self._buffer[size:needed] = slots
         self._index.add_sa_codes(np.ascontiguousarray(codes))
 

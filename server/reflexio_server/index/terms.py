@@ -1,7 +1,5 @@
 """Which interactions of one user have which words: an inverted index over hashes of words."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +8,10 @@ _LOWEST = np.uint64((1 << _SLOT_BITS) - 1)
 
 _SMALL_TAIL = 8192
 """So many words that came last are looked through one by one before they are sorted in among the others."""
+
+
+_MOST_COUNTED = 255
+"""An occurrence more does not matter then."""
 
 
 class TermIndex:
@@ -33,11 +35,16 @@ class TermIndex:
         return self._keys.nbytes + self._counts.nbytes + 8 * self._tail_size
 
     def add(self, words: NDArray[np.uint32], slots: NDArray[np.int32]) -> None:
-        """Add occurrences of words, each with the slot that has it."""
+        """Add occurrences of words, each with the slot that has it: for each slot all at once."""
         self._tail.append((words.astype(np.uint64) << np.uint64(_SLOT_BITS)) | slots.astype(np.uint64))
         self._tail_size += len(words)
+
+    def settle(self) -> None:
+        """Make lookups quick again, where much was added."""
         if self._tail_size > _SMALL_TAIL + len(self._keys) // 8:
             self._sort_in()
+        elif len(self._tail) > 1:
+            self._tail = [np.concatenate(self._tail)]
 
     def move(self, slots: NDArray[np.int32], is_there: NDArray[np.bool_]) -> None:
         """Keep what is there, under new slots.
@@ -47,26 +54,23 @@ class TermIndex:
             is_there: Which of the former slots are kept.
         """
         self._sort_in()
-        old = (self._keys & _LOWEST).astype(np.int64)
+        old = _slots_of(self._keys)
         kept = is_there[old]
         self._keys = (self._keys[kept] & ~_LOWEST) | slots[old[kept]].astype(np.uint64)
         self._counts = self._counts[kept]
 
     def occurrences(self, word: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The slots that have a word, some perhaps twice or gone, and how often each has it."""
-        first, end = np.searchsorted(
-            self._keys, np.array([word << _SLOT_BITS, (word + 1 << _SLOT_BITS) - 1], np.uint64), side="left"
-        )
-        slots: Sequence[NDArray[np.int32]] = [(self._keys[first:end] & _LOWEST).astype(np.int32)]
-        counts: Sequence[NDArray[np.float32]] = [self._counts[first:end].astype(np.float32)]
-        if self._tail:
-            if len(self._tail) > 1:
-                self._tail = [np.concatenate(self._tail)]
-            recent = self._tail[0]
-            recent = recent[recent >> np.uint64(_SLOT_BITS) == np.uint64(word)]
-            slots = [*slots, (recent & _LOWEST).astype(np.int32)]
-            counts = [*counts, np.ones(len(recent), np.float32)]
-        return np.concatenate(slots), np.concatenate(counts)
+        """The slots that have a word, each once and some perhaps gone, and how often each has it."""
+        bounds = np.array([word << _SLOT_BITS, (word + 1 << _SLOT_BITS) - 1], np.uint64)
+        first, end = np.searchsorted(self._keys, bounds)
+        slots, counts = _slots_of(self._keys[first:end]), self._counts[first:end].astype(np.float32)
+        for tail in self._tail:
+            recent = tail[tail >> np.uint64(_SLOT_BITS) == np.uint64(word)]
+            if len(recent):
+                keys, times = np.unique(recent, return_counts=True)
+                slots = np.concatenate([slots, _slots_of(keys)])
+                counts = np.concatenate([counts, np.minimum(times, _MOST_COUNTED).astype(np.float32)])
+        return slots, counts
 
     def _sort_in(self) -> None:
         keys, counts = np.unique(np.concatenate([np.empty(0, np.uint64), *self._tail]), return_counts=True)
@@ -74,5 +78,9 @@ class TermIndex:
         # Sorted runs: joining them is what a stable sort is quickest at.
         order = np.argsort(keys, kind="stable")
         self._keys = keys[order]
-        self._counts = np.concatenate([self._counts, np.minimum(counts, 255).astype(np.uint8)])[order]
+        self._counts = np.concatenate([self._counts, np.minimum(counts, _MOST_COUNTED).astype(np.uint8)])[order]
         self._tail, self._tail_size = [], 0
+
+
+def _slots_of(keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+    return (keys & _LOWEST).astype(np.int32)

@@ -9,7 +9,10 @@ _FEW = 64
 """So many are inserted one by one; for more everything is sorted anew."""
 
 
-BYTES_EACH = 4 + 4 + 4 + 8
+_REACH = 3
+"""How far neighbours are looked for."""
+
+BYTES_EACH = 4 + 4 + 4 + 8 + _REACH
 """How much memory an interaction takes here."""
 
 
@@ -32,6 +35,7 @@ class Timeline:
         self._conversations = rows["conversation"][self.order]
         self._places: NDArray[np.int32] | None = None
         self._lengths: NDArray[np.float32] | None = None
+        self._of_one: list[NDArray[np.bool_]] | None = None
 
     def places(self, slots_count: int) -> NDArray[np.int32]:
         """The place of each slot, shape (slots_count,); anything for slots that are not in the order."""
@@ -50,29 +54,46 @@ class Timeline:
             place = self._place_for(rows, slot)
             self.order = np.insert(self.order, place, slot)
             self._conversations = np.insert(self._conversations, place, rows["conversation"][slot])
-        self._places = self._lengths = None
+        self._places = self._lengths = self._of_one = None
         return True
 
     def remove(self, is_there: NDArray[np.bool_]) -> None:
         """Keep those slots only that `is_there` says."""
         kept = is_there[self.order]
         self.order, self._conversations = self.order[kept], self._conversations[kept]
-        self._places = self._lengths = None
+        self._places = self._lengths = self._of_one = None
 
     def beside(self, places: NDArray[np.int32], distance: int) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         """The neighbours in the same conversation.
 
         Args:
             places: Whose.
-            distance: How many places further on; negative for those before.
+            distance: How many places further on; negative for those before. At most 3 either way.
 
         Returns:
             Which of `places` have one, and the places of these neighbours.
         """
         targets = places + np.int32(distance)
         exists = (targets >= 0) & (targets < len(self.order))
-        exists[exists] = self._conversations[targets[exists]] == self._conversations[places[exists]]
+        earlier = np.minimum(places, targets)[exists]
+        exists[exists] = self._together[abs(distance) - 1][earlier]
         return exists, targets[exists]
+
+    def spread(self, values: NDArray[np.float32], weights: Mapping[int, float]) -> NDArray[np.float32]:
+        """At each place its value and those of its neighbours, weighted.
+
+        Args:
+            values: One for each place.
+            weights: What the value of a neighbour counts that stands so many places further on.
+        """
+        sums = values.copy()
+        for distance, weight in weights.items():
+            together = self._together[abs(distance) - 1]
+            if distance > 0:
+                sums[:-distance] += np.float32(weight) * (values[distance:] * together)
+            else:
+                sums[-distance:] += np.float32(weight) * (values[:distance] * together)
+        return sums
 
     def lengths(self, rows: NDArray[np.void], weights: Mapping[int, float]) -> NDArray[np.float32]:
         """How many words there are at each place and around it.
@@ -82,16 +103,17 @@ class Timeline:
             weights: What a word counts that stands so many places further on.
         """
         if self._lengths is None:
-            lengths = rows["words"][self.order].astype(np.float32)
-            # One more: the mean is a divisor.
-            totals = lengths + np.float32(1)
-            everywhere = np.arange(len(self.order), dtype=np.int32)
-            for distance, weight in weights.items():
-                if distance:
-                    exists, targets = self.beside(everywhere, distance)
-                    totals[exists] += np.float32(weight) * lengths[targets]
-            self._lengths = totals
+            # One more: their mean is a divisor.
+            self._lengths = self.spread(rows["words"][self.order].astype(np.float32), weights) + np.float32(1)
         return self._lengths
+
+    @property
+    def _together(self) -> list[NDArray[np.bool_]]:
+        """For each distance, whether what is at a place and what is so far behind it are of one conversation."""
+        if self._of_one is None:
+            of = self._conversations
+            self._of_one = [of[distance:] == of[:-distance] for distance in range(1, _REACH + 1)]
+        return self._of_one
 
     def _place_for(self, rows: NDArray[np.void], slot: int) -> int:
         row = rows[slot]

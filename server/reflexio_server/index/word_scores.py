@@ -32,10 +32,14 @@ _AFTER = 0.4
 from 2 to 4 and weights from 0.3 to 0.7 differ by less than a point."""
 
 _WEIGHTS = {
-    distance: 1.0 if not distance else (_AFTER**distance if distance > 0 else _BEFORE**-distance)
-    for distance in range(-_REACH, _REACH + 1)
+    **{-distance: _BEFORE**distance for distance in range(1, _REACH + 1)},
+    **{distance: _AFTER**distance for distance in range(1, _REACH + 1)},
 }
 """What a word counts that stands so many places further on."""
+
+_RARE = 16
+"""What fewer than one interaction in so many has is followed from neighbour to neighbour; what is more frequent is
+counted everywhere at once, which is quicker then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,59 +70,57 @@ class WordScores:
     def __init__(self, documents: Documents, index: TermIndex, words: Sequence[int]) -> None:
         """Look up words."""
         self._documents = documents
-        rows = documents.rows
-        self._occurrences = {}
-        for word in words:
-            slots, counts = index.occurrences(word)
-            there = rows["is_there"][slots]
-            self._occurrences[word] = slots[there], counts[there]
+        self._occurrences = {word: documents.only_there(*index.occurrences(word)) for word in words}
 
     @property
     def statistics(self) -> WordStatistics:
         """How frequent the words are here."""
-        having = {word: len(np.unique(slots)) for word, (slots, _) in self._occurrences.items()}
+        having = {word: len(slots) for word, (slots, _) in self._occurrences.items()}
         length = float(self._lengths.sum(dtype=np.float64)) if having else 0.0
         return WordStatistics(len(self._documents), length, having)
 
-    @property
-    def _lengths(self) -> NDArray[np.float32]:
-        return self._documents.timeline.lengths(self._documents.rows, _WEIGHTS)
-
-    def by_slot(self, statistics: WordStatistics) -> NDArray[np.float32]:
-        """The scores, one for each slot.
+    def by_place(self, statistics: WordStatistics) -> NDArray[np.float32]:
+        """The scores, one for each place of the timeline.
 
         Args:
             statistics: Of these interactions and all others that the scores are to be compared with.
         """
         documents = self._documents
-        scores = np.zeros(documents.slots_count, np.float32)
+        scores = np.zeros(len(documents), np.float32)
         weights = {word: statistics.weight(word) for word in self._occurrences}
         total = sum(weights.values())
         if not total or not len(documents):
             return scores
-        timeline = documents.timeline
-        places = timeline.places(documents.slots_count)
         mean_length = np.float32(statistics.total_length / statistics.interactions)
-        softening = _K1 * (1 - _B + _B * self._lengths / mean_length)
-        by_place = np.zeros(len(timeline.order), np.float32)
+        softening = self._lengths * np.float32(_K1 * _B / mean_length) + np.float32(_K1 * (1 - _B))
         for word, (slots, counts) in self._occurrences.items():
-            if len(slots):
-                found, frequency = self._frequencies(places[slots], counts)
-                by_place[found] += weights[word] * frequency / (frequency + softening[found])
-        scores[timeline.order] = by_place / total
+            if len(slots) * _RARE < len(documents):
+                found, frequency = self._frequencies_around(documents.places[slots], counts)
+                scores[found] += np.float32(weights[word] / total) * frequency / (frequency + softening[found])
+            else:
+                frequency = self._frequencies_everywhere(documents.places[slots], counts)
+                scores += np.float32(weights[word] / total) * frequency / (frequency + softening)
         return scores
 
-    def _frequencies(
+    def _frequencies_everywhere(self, places: NDArray[np.int32], counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How often each place has a word, in itself and around it."""
+        frequency = np.zeros(len(self._documents), np.float32)
+        frequency[places] = counts
+        return self._documents.timeline.spread(frequency, _WEIGHTS)
+
+    def _frequencies_around(
         self, places: NDArray[np.int32], counts: NDArray[np.float32]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Which places have a word, in themselves or around them, and how often."""
-        timeline = self._documents.timeline
-        all_places, all_counts = [], []
+        all_places, all_counts = [places], [counts]
         for distance, weight in _WEIGHTS.items():
             # Seen from there, the word stands so many places further on.
-            exists, beside = timeline.beside(places, -distance)
+            exists, beside = self._documents.timeline.beside(places, -distance)
             all_places.append(beside)
             all_counts.append(np.float32(weight) * counts[exists])
-        sums = np.bincount(np.concatenate(all_places), np.concatenate(all_counts)).astype(np.float64, copy=False)
-        found = np.flatnonzero(sums)
-        return found, sums[found]
+        found, which = np.unique(np.concatenate(all_places), return_inverse=True)
+        return found, np.bincount(which, np.concatenate(all_counts), len(found)).astype(np.float32)
+
+    @property
+    def _lengths(self) -> NDArray[np.float32]:
+        return self._documents.timeline.lengths(self._documents.rows, _WEIGHTS)

@@ -181,10 +181,9 @@ class Searcher:
 
     async def _read_state(self, org_id: OrgId, query: Query, *, with_waiting: bool) -> SearchState:
         text = "" if query.mode is SearchMode.VECTOR else query.text
-        async with self.database.autocommit() as connection:
-            return await search_state.read(
-                connection, org_id, query.user_id, text, self.text_search_config, with_waiting=with_waiting
-            )
+        return await search_state.read(
+            self.database, org_id, query.user_id, text, self.text_search_config, with_waiting=with_waiting
+        )
 
     async def _rank_with(
         self,

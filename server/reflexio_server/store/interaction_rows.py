@@ -1,6 +1,6 @@
 """What an index keeps of interactions, read as columns: thousands of them in one row of Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,18 +53,18 @@ def described(embedded: str) -> str:
     ) i on true"""  # noqa: S608 -- what is put in are names and constants of ours.
 
 
-def rows_from(row: Any, piece_counts: Sequence[int], vectors: bytes) -> InteractionRows:
+def rows_from(row: Mapping[str, Any], piece_counts: Sequence[int], vectors: bytes) -> InteractionRows:
     """The interactions in a row that has `INTERACTION_COLUMNS`."""
     return InteractionRows(
-        interaction_ids=row.interaction_ids,
-        created_ats=row.created_ats,
-        request_ids=row.request_ids,
-        session_ids=row.session_ids,
-        roles=row.roles,
-        sources=row.sources,
-        asks=row.asks,
-        word_counts=row.word_counts,
-        words=row.words,
+        interaction_ids=row["interaction_ids"],
+        created_ats=row["created_ats"],
+        request_ids=row["request_ids"],
+        session_ids=row["session_ids"],
+        roles=row["roles"],
+        sources=row["sources"],
+        asks=row["asks"],
+        word_counts=row["word_counts"],
+        words=row["words"],
         piece_counts=piece_counts,
         vectors=vectors,
     )

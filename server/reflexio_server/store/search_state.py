@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import BigInteger, Boolean, Text
-
 from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
+from reflexio_server.store.statement import Statement
 from reflexio_server.store.text_search import QUERY_WORDS, plain_words
 
 # One statement is one snapshot: what it does not find in the queue has vectors of that version. The words of what waits
 # are read from its lexemes, because nothing else has them yet.
-_STATE = text(f"""
+_STATE = Statement(
+    f"""
     with waiting as (
         select interaction_id, null::bytea as words from embedding_queue
         where org_id = :org_id and user_id = :user_id and failed_model is null and :with_waiting
@@ -27,11 +26,8 @@ _STATE = text(f"""
                select from embedding_queue
                where org_id = :org_id and user_id = :user_id and failed_model is null) as is_waiting
     from described
-""").bindparams(  # noqa: S608 -- what is put in are constants.
-    bindparam("org_id", type_=BigInteger),
-    bindparam("user_id", type_=Text),
-    bindparam("with_waiting", type_=Boolean),
-    bindparam("query", type_=Text),
+    """,  # noqa: S608 -- what is put in are constants.
+    {"org_id": "bigint", "user_id": "text", "with_waiting": "boolean", "query": "text", "config": "text"},
 )
 
 
@@ -52,17 +48,20 @@ class SearchState:
 
 
 async def read(
-    connection: AsyncConnection, org_id: OrgId, user_id: UserId, query: str, config: str, *, with_waiting: bool
+    database: Database, org_id: OrgId, user_id: UserId, query: str, config: str, *, with_waiting: bool
 ) -> SearchState:
     """What there is to search.
 
     Args:
-        connection: Where to read.
+        database: Where to read.
         org_id: Whose.
         user_id: Of which user.
         query: Plain language.
         config: The Postgres text search configuration that stems its words.
         with_waiting: Whether to read what is not embedded.
+
+    Raises:
+        DatabaseUnavailable: Postgres cannot be reached.
     """
     parameters = {
         "org_id": org_id,
@@ -71,10 +70,12 @@ async def read(
         "config": config,
         "with_waiting": with_waiting,
     }
-    row = (await connection.execute(_STATE, parameters)).one()
+    async with database.direct() as connection:
+        rows = await connection.fetch(_STATE.sql, *_STATE.arguments(parameters))
+    [row] = rows
     waiting = None
-    if row.interaction_ids:
-        waiting = rows_from(row, [0] * len(row.interaction_ids), b"")
-    words = row.query_words or b""
+    if row["interaction_ids"]:
+        waiting = rows_from(row, [0] * len(row["interaction_ids"]), b"")
+    words = row["query_words"] or b""
     hashes = tuple(int.from_bytes(words[start : start + 4]) for start in range(0, len(words), 4))
-    return SearchState(row.version, row.active_model, row.is_waiting, waiting, hashes)
+    return SearchState(row["version"], row["active_model"], row["is_waiting"], waiting, hashes)

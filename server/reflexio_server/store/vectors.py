@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, LargeBinary, SmallInteger, Text
 
 from reflexio_server.domain.ids import InteractionId, OrgId, UserId
@@ -13,6 +12,7 @@ from reflexio_server.store import embedding_models, user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
 from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
+from reflexio_server.store.statement import Statement
 from reflexio_server.store.text_search import hashed_words
 
 # What a deletion took from the queue first is not there to be taken: nothing is stored for it.
@@ -46,7 +46,8 @@ _STORE = text(f"""
 
 # One statement is one snapshot: the version, what was deleted and what was added belong together. "With ties" keeps
 # a version whole. All aggregates see the rows in the same order, so that their elements belong together too.
-_CHANGES = text(f"""
+_CHANGES = Statement(
+    f"""
     with portion as (
         select version, interaction_id, chunk, vector, words from vectors
         where org_id = :org_id and user_id = :user_id and model = :model and dimension = :dimension
@@ -68,12 +69,16 @@ _CHANGES = text(f"""
                where d.org_id = :org_id and d.user_id = :user_id and d.version > :deletions_since) as deleted
     from user_versions u, added
     where u.org_id = :org_id and u.user_id = :user_id
-""").bindparams(  # noqa: S608 -- what is put in are constants.
-    bindparam("org_id", type_=BigInteger),
-    bindparam("user_id", type_=Text),
-    bindparam("portion", type_=BigInteger),
-    bindparam("vectors_since", type_=BigInteger),
-    bindparam("deletions_since", type_=BigInteger),
+    """,  # noqa: S608 -- what is put in are constants.
+    {
+        "org_id": "bigint",
+        "user_id": "text",
+        "model": "text",
+        "dimension": "smallint",
+        "vectors_since": "bigint",
+        "deletions_since": "bigint",
+        "portion": "bigint",
+    },
 )
 
 
@@ -160,7 +165,7 @@ async def store(database: Database, org_id: OrgId, model: str, dimension: int, t
 
 
 async def changes(
-    connection: AsyncConnection,
+    database: Database,
     org_id: OrgId,
     user_id: UserId,
     model: str,
@@ -173,7 +178,7 @@ async def changes(
     """What became of a user's vectors; None where there never was one.
 
     Args:
-        connection: Where to read; one statement.
+        database: Where to read; one statement.
         org_id: Whose.
         user_id: Of which user.
         model: The name of the model that made the vectors.
@@ -191,9 +196,11 @@ async def changes(
         "deletions_since": deletions_since,
         "portion": portion,
     }
-    row = (await connection.execute(_CHANGES, parameters)).one_or_none()
+    async with database.direct() as connection:
+        row = await connection.fetchrow(_CHANGES.sql, *_CHANGES.arguments(parameters))
     if row is None:
         return None
-    added = rows_from(row, row.piece_counts, row.vectors) if row.row_count else None
-    added_up_to = row.version if (row.row_count or 0) < portion else row.last_version
-    return Changes(row.version, row.reload_before, row.deleted, added, added_up_to, row.active_model)
+    row_count = row["row_count"] or 0
+    added = rows_from(row, row["piece_counts"], row["vectors"]) if row_count else None
+    added_up_to = row["version"] if row_count < portion else row["last_version"]
+    return Changes(row["version"], row["reload_before"], row["deleted"], added, added_up_to, row["active_model"])
