@@ -40,6 +40,9 @@ _CATEGORIES = (
     ("5 adversarial", ("5",)),
 )
 
+_FOREIGN = 20
+"""How many questions of another conversation each user is asked, where the layout has none without an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -136,8 +139,25 @@ def _by_category(folder: Path) -> DataSet:
         questions[line["user_id"]].append(
             Question(line["qid"], str(line["category"]), line["text"], frozenset(line["gold"]))
         )
-    conversations = [Conversation(user_id, turns[user_id], questions[user_id]) for user_id in turns]
+    foreign = {user_id: _foreign(user_id, turns, questions) for user_id in turns}
+    conversations = [
+        Conversation(user_id, turns[user_id], [*questions[user_id], *foreign[user_id]]) for user_id in turns
+    ]
     return DataSet(f"Conversations of the folder `{folder.name}`, by category", conversations, _CATEGORIES)
+
+
+def _foreign(
+    user_id: str, turns: Mapping[str, Sequence[Turn]], questions: Mapping[str, Sequence[Question]]
+) -> list[Question]:
+    """Some questions about people who do not speak in this conversation: the next one's without a speaker of it."""
+    speakers = {name: {turn.interaction["role"] for turn in of} for name, of in turns.items()}
+    names = list(turns)
+    place = names.index(user_id)
+    for other in (*names[place + 1 :], *names[:place]):
+        if not speakers[other] & speakers[user_id]:
+            asked = questions[other][:: max(1, len(questions[other]) // _FOREIGN)][:_FOREIGN]
+            return [Question(f"{user_id} asked {one.question_id}", NOTHING, one.text, frozenset()) for one in asked]
+    return []
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

@@ -148,6 +148,25 @@ def test_the_other_layout_is_read_by_category(folder):
     ]
 
 
+def test_questions_about_people_who_do_not_speak_have_no_answer(folder):
+    for speaker in ("Ana", "Cleo"):
+        line = {"user_id": f"with {speaker}", "session": 1, "when": "2024-05-01T10:00:00Z", "dia_id": "D1:1"}
+        with (folder / "interactions.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**line, "speaker": speaker, "text": "I am off to Rome."}) + "\n")
+        with (folder / "queries.jsonl").open("a", encoding="utf-8") as file:
+            asked = {"user_id": f"with {speaker}", "text": f"Where is {speaker} going?", "gold": ["D1:1"]}
+            file.write(json.dumps({**asked, "qid": speaker, "category": 1}) + "\n")
+    without = {
+        user.user_id: [question.text for question in user.questions if question.kind == "nothing"]
+        for user in load(folder).conversations
+    }
+    assert without == {
+        "c1": ["Where is Cleo going?"],
+        "with Ana": ["Where is Cleo going?"],
+        "with Cleo": ["Who adopted a kitten?", "Who said how nice it is?"],
+    }
+
+
 @pytest.mark.parametrize(
     ("gold", "complaint"), [(["D9:9"], "no turn is called D9:9"), ([], "with 0 turns as evidence")]
 )
