@@ -16,12 +16,14 @@ from reflexio_server.index import timeline as timeline_module
 from reflexio_server.index.evidence import Question
 from reflexio_server.index.partition import Partition
 from reflexio_server.store.interaction_rows import InteractionRows
+from reflexio_server.store.search_state import QueryWord
 
 DIMENSION = 8
 DIRECTIONS = np.random.default_rng(5).standard_normal((6, DIMENSION)).astype(np.float32)
 DIRECTIONS /= np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
 STORED = DIRECTIONS.astype(np.float16).astype(np.float32)
 WORDS = [7, 2**31, 2**32 - 1]
+ASKED = tuple(QueryWord(word) for word in WORDS)
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ def test_words_and_meaning_are_those_of_plain_python(history, few, small_tail, f
 
 
 def compare(partition, held):
-    scores = partition.word_scores(WORDS)
-    question = Question(DIRECTIONS[0], tuple(WORDS), InteractionFilter(), None, 100, roles=("Ann",))
+    scores = partition.word_scores(ASKED)
+    question = Question(DIRECTIONS[0], ASKED, InteractionFilter(), None, 100, roles=("Ann",))
     found = partition.evidence(question, scores, scores.statistics)
     assert sorted(found.interaction_ids.tolist()) == sorted(held)
     expected_words, expected_similarity = words_of(held), similarity_of(held, DIRECTIONS[0])

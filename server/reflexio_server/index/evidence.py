@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reflexio_server.domain.interaction import InteractionFilter, Position
 from reflexio_server.embed.embedder import Vectors
+from reflexio_server.store.search_state import QueryWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,8 @@ class Question:
 
     vector: Vectors | None
     """Of unit length, shape (dimension,). None: by words only."""
-    words: tuple[int, ...]
-    """Hashes of the words, as the store makes them. Empty: by meaning only."""
+    words: tuple[QueryWord, ...]
+    """Empty: by meaning only."""
     where: InteractionFilter
     """Which interactions to consider; `not_before` stands for its `most_recent_k`."""
     not_before: Position | None

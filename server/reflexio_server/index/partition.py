@@ -12,6 +12,7 @@ from reflexio_server.index.segment import Best, Segment
 from reflexio_server.index.terms import TermIndex
 from reflexio_server.index.word_scores import WordScores, WordStatistics
 from reflexio_server.store.interaction_rows import InteractionRows
+from reflexio_server.store.search_state import QueryWord
 
 _SEGMENT_VECTORS = 16_384
 """Most vectors of a segment. It bounds what a change moves, and what growing takes beside the vectors themselves."""
@@ -89,7 +90,7 @@ class Partition:
         """Remove interactions; those that it does not have do not matter."""
         self._remove(np.fromiter(interaction_ids, np.int64))
 
-    def word_scores(self, words: Sequence[int]) -> WordScores:
+    def word_scores(self, words: Sequence[QueryWord]) -> WordScores:
         """What it has of these words."""
         return WordScores(self._documents, self._terms, words)
 

@@ -10,6 +10,7 @@ word (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009). It
 
 f counts the word in the interaction and, with less weight, in those before and after it in the conversation; the length
 does the same. An answer often says nothing of what it answers. What came before weighs more, because that is answered.
+A word with a digit is the name of one thing, though: whoever has it has all of its weight, and nobody else any.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from reflexio_server.index.documents import Documents
 from reflexio_server.index.terms import TermIndex
+from reflexio_server.store.search_state import QueryWord
 
 _K1 = 1.2
 _B = 0.3
@@ -49,7 +51,7 @@ class WordStatistics:
     interactions: int
     total_length: float
     """Of all of them, with what was said around each."""
-    having: Mapping[int, int]
+    having: Mapping[QueryWord, int]
     """How many interactions have each word."""
 
     def joined(self, other: "WordStatistics") -> "WordStatistics":
@@ -58,19 +60,24 @@ class WordStatistics:
         length = self.total_length + other.total_length
         return WordStatistics(self.interactions + other.interactions, length, having)
 
-    def weight(self, word: int) -> float:
-        """The inverse document frequency of a word."""
-        having = self.having[word]
-        return log(1 + (self.interactions - having + 0.5) / (having + 0.5))
+    def weights(self) -> Mapping[QueryWord, float]:
+        """The inverse document frequencies of those words that count, divided by their sum."""
+        weights = {
+            word: log(1 + (self.interactions - having + 0.5) / (having + 0.5))
+            for word, having in self.having.items()
+            if having or not word.if_it_occurs
+        }
+        total = sum(weights.values())
+        return {word: weight / total for word, weight in weights.items()}
 
 
 class WordScores:
     """Scores one user's interactions by words."""
 
-    def __init__(self, documents: Documents, index: TermIndex, words: Sequence[int]) -> None:
+    def __init__(self, documents: Documents, index: TermIndex, words: Sequence[QueryWord]) -> None:
         """Look up words."""
         self._documents = documents
-        self._occurrences = {word: documents.only_there(*index.occurrences(word)) for word in words}
+        self._occurrences = {word: documents.only_there(*index.occurrences(word.hash)) for word in words}
 
     @property
     def statistics(self) -> WordStatistics:
@@ -87,19 +94,21 @@ class WordScores:
         """
         documents = self._documents
         scores = np.zeros(len(documents), np.float32)
-        weights = {word: statistics.weight(word) for word in self._occurrences}
-        total = sum(weights.values())
-        if not total or not len(documents):
+        if not self._occurrences or not len(documents):
             return scores
         mean_length = np.float32(statistics.total_length / statistics.interactions)
         softening = self._lengths * np.float32(_K1 * _B / mean_length) + np.float32(_K1 * (1 - _B))
-        for word, (slots, counts) in self._occurrences.items():
-            if len(slots) * _RARE < len(documents):
-                found, frequency = self._frequencies_around(documents.places[slots], counts)
-                scores[found] += np.float32(weights[word] / total) * frequency / (frequency + softening[found])
+        for word, weight in statistics.weights().items():
+            slots, counts = self._occurrences[word]
+            places, share = documents.places[slots], np.float32(weight)
+            if word.is_identifier:
+                scores[places] += share
+            elif len(slots) * _RARE < len(documents):
+                found, frequency = self._frequencies_around(places, counts)
+                scores[found] += share * frequency / (frequency + softening[found])
             else:
-                frequency = self._frequencies_everywhere(documents.places[slots], counts)
-                scores += np.float32(weights[word] / total) * frequency / (frequency + softening)
+                frequency = self._frequencies_everywhere(places, counts)
+                scores += share * frequency / (frequency + softening)
         return scores
 
     def _frequencies_everywhere(self, places: NDArray[np.int32], counts: NDArray[np.float32]) -> NDArray[np.float32]:

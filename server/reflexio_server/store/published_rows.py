@@ -7,7 +7,7 @@ from typing import Any
 from reflexio_server.domain.ids import InteractionId, RequestId
 from reflexio_server.domain.interaction import NewInteraction, ToolUse
 from reflexio_server.domain.request import NewRequest
-from reflexio_server.store.text_search import plain_words
+from reflexio_server.store.text_search import document_words
 
 REQUEST_COLUMNS = """
     org_id, request_id, user_id, source, agent_version, session_id,
@@ -132,7 +132,7 @@ def row_parameters(
         "tools_used": tools_used,
         "have_images": [i.image is not None for i in interactions],
         "created_ats": [i.created_at for i in interactions],
-        "searchable_texts": [plain_words(i.searchable_text) for i in interactions],
+        "searchable_texts": [document_words(i.searchable_text) for i in interactions],
         "image_ids": [i for i, _ in images],
         "image_media_types": [image.media_type for _, image in images],
         "image_data": [image.data for _, image in images],

@@ -1,12 +1,13 @@
 """What a search asks Postgres before it ranks: how fresh its index must be, what waits, and the words of the query."""
 
+import struct
 from dataclasses import dataclass
 
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
 from reflexio_server.store.statement import Statement
-from reflexio_server.store.text_search import QUERY_WORDS, plain_words
+from reflexio_server.store.text_search import hashed_query, other_spellings, plain_words
 
 # One statement is one snapshot: what it does not find in the queue has vectors of that version. The words of what waits
 # are read from its lexemes, because nothing else has them yet.
@@ -19,7 +20,7 @@ _STATE = Statement(
         select {INTERACTION_COLUMNS} from waiting w join {described("w")}
     )
     select described.*,
-           {QUERY_WORDS} as query_words,
+           {hashed_query(":query")} as query_words, {hashed_query(":other_spellings")} as spellings,
            (select version from user_versions where org_id = :org_id and user_id = :user_id) as version,
            (select model from embedding_models where state = 'active') as active_model,
            exists (
@@ -27,8 +28,27 @@ _STATE = Statement(
                where org_id = :org_id and user_id = :user_id and failed_model is null) as is_waiting
     from described
     """,  # noqa: S608 -- what is put in are constants.
-    {"org_id": "bigint", "user_id": "text", "with_waiting": "boolean", "query": "text", "config": "text"},
+    {
+        "org_id": "bigint",
+        "user_id": "text",
+        "with_waiting": "boolean",
+        "query": "text",
+        "other_spellings": "text",
+        "config": "text",
+    },
 )
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWord:
+    """A word of a query."""
+
+    hash: int
+    """The first 32 bits of the SHA-256 of its stem."""
+    is_identifier: bool = False
+    """Whether it has a digit: it stands for one thing rather than for a subject."""
+    if_it_occurs: bool = False
+    """Whether it counts only where the user has it: it is another spelling of words that count in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +63,8 @@ class SearchState:
     """Whether something is not embedded."""
     waiting: InteractionRows | None
     """What is not embedded, where it was asked for and there is any."""
-    query_words: tuple[int, ...]
-    """Hashes of the words of the query."""
+    query_words: tuple[QueryWord, ...]
+    """The words of the query, each once."""
 
 
 async def read(
@@ -67,6 +87,7 @@ async def read(
         "org_id": org_id,
         "user_id": user_id,
         "query": plain_words(query),
+        "other_spellings": other_spellings(query),
         "config": config,
         "with_waiting": with_waiting,
     }
@@ -76,6 +97,15 @@ async def read(
     waiting = None
     if row["interaction_ids"]:
         waiting = rows_from(row, [0] * len(row["interaction_ids"]), b"")
-    words = row["query_words"] or b""
-    hashes = tuple(int.from_bytes(words[start : start + 4]) for start in range(0, len(words), 4))
-    return SearchState(row["version"], row["active_model"], row["is_waiting"], waiting, hashes)
+    said = _words(row["query_words"] or b"", if_it_occurs=False)
+    others = _words(row["spellings"] or b"", if_it_occurs=True)
+    words = tuple({word.hash: word for word in [*others, *said]}.values())
+    return SearchState(row["version"], row["active_model"], row["is_waiting"], waiting, words)
+
+
+def _words(hashes: bytes, *, if_it_occurs: bool) -> list[QueryWord]:
+    """What `hashed_query` gives."""
+    return [
+        QueryWord(word, is_identifier=bool(has_digit), if_it_occurs=if_it_occurs)
+        for word, has_digit in struct.iter_unpack(">IH", hashes)
+    ]

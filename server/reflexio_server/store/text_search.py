@@ -4,7 +4,10 @@ Postgres splits and stems, by a configuration that the operator chooses. What is
 a word is the first 32 bits of the SHA-256 of its stem.
 """
 
+import re
 import string
+from collections.abc import Iterator
+from itertools import islice
 
 from sqlalchemy import text
 
@@ -15,6 +18,17 @@ _BLANKS = str.maketrans(dict.fromkeys(string.punctuation, " "))
 _MOST_BYTES = 400_000
 """A `tsvector` holds 1 MiB; a hundred thousand words of three letters, all different, need 800 KB of it."""
 
+# Without the lookbehind and the possessive quantifiers a long word would be looked through once for each letter.
+_COMPOUND = re.compile(r"(?<![^\W_])[^\W_]++(?:(?:_|[^\w\s])[^\W_]++)++")
+_SEPARATORS = re.compile(r"[\W_]+")
+
+_LONGEST_IDENTIFIER = 40
+_MOST_IDENTIFIERS = 2000
+"""Of a text the first so many: what they add to a `tsvector` is bounded too."""
+
+_MOST_PARTS = 3
+"""So many neighbouring words of a query may be one identifier."""
+
 _CONFIGS = text("select cfgname from pg_ts_config where pg_ts_config_is_visible(oid) order by cfgname")
 
 _MOST_WORDS = 64
@@ -22,12 +36,18 @@ _MOST_WORDS = 64
 
 _HASH = "substring(sha256(convert_to(w.lexeme, 'UTF8')) for 4)"
 
-QUERY_WORDS = f"""(
-    select string_agg({_HASH}, '') from (
-        select lexeme from unnest(to_tsvector(cast(:config as regconfig), :query))
-        order by positions[1] limit {_MOST_WORDS}) as w
-)"""  # noqa: S608 -- what is put in are constants.
-"""An expression: the hashes of the words of a query, one after the other, each once."""
+
+def hashed_query(query: str) -> str:
+    """An expression: for each word of a query its hash and, in two bytes, 1 where it has a digit and else 0.
+
+    Args:
+        query: The name of the parameter that has the query.
+    """
+    return f"""(
+        select string_agg({_HASH} || int2send((w.lexeme ~ '[0-9]')::int::smallint), '') from (
+            select lexeme from unnest(to_tsvector(cast(:config as regconfig), {query}))
+            order by positions[1] limit {_MOST_WORDS}) as w
+    )"""  # noqa: S608 -- what is put in are constants.
 
 
 def hashed_words(lexemes: str) -> str:
@@ -49,6 +69,39 @@ def plain_words(text: str) -> str:
     if len(text) > _MOST_BYTES // 4:
         text = text.encode()[:_MOST_BYTES].decode(errors="ignore")
     return text.translate(_BLANKS)
+
+
+def document_words(text: str) -> str:
+    """What is indexed of an interaction: its words, and its identifiers also in one piece.
+
+    "KP-2801" is written "kp 2801" and "kp2801" by those who ask for it.
+    """
+    words = plain_words(text)
+    joined = islice(_identifiers(text[: len(words)]), _MOST_IDENTIFIERS)
+    return " ".join([words, *joined])
+
+
+def other_spellings(query: str) -> str:
+    """The identifiers of a query in one piece, and neighbouring words that may be one."""
+    words = plain_words(query).split()[:_MOST_WORDS]
+    runs = (
+        "".join(words[place : place + length])
+        for length in range(2, _MOST_PARTS + 1)
+        for place in range(len(words) - length + 1)
+    )
+    return " ".join(dict.fromkeys([*_identifiers(query), *(run for run in runs if _is_identifier(run))]))
+
+
+def _identifiers(text: str) -> Iterator[str]:
+    """What has a digit and is held together by punctuation, without that."""
+    for match in _COMPOUND.finditer(text):
+        joined = _SEPARATORS.sub("", match.group())
+        if _is_identifier(joined):
+            yield joined
+
+
+def _is_identifier(joined: str) -> bool:
+    return len(joined) <= _LONGEST_IDENTIFIER and any(map(str.isdigit, joined))
 
 
 class UnknownTextSearchConfig(ValueError):
