@@ -39,6 +39,9 @@ _WEIGHTS = {
 }
 """What a word counts that stands so many places further on."""
 
+_IDENTIFIER = 1.5
+"""How much more an identifier weighs than another word that is as rare: who gives one means what has it."""
+
 _RARE = 16
 """What fewer than one interaction in so many has is followed from neighbour to neighbour; what is more frequent is
 counted everywhere at once, which is quicker then."""
@@ -63,7 +66,8 @@ class WordStatistics:
     def weights(self) -> Mapping[QueryWord, float]:
         """The inverse document frequencies of those words that count, divided by their sum."""
         weights = {
-            word: log(1 + (self.interactions - having + 0.5) / (having + 0.5))
+            word: (_IDENTIFIER if word.is_identifier else 1.0)
+            * log(1 + (self.interactions - having + 0.5) / (having + 0.5))
             for word, having in self.having.items()
             if having or not word.if_it_occurs
         }

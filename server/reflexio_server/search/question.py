@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from reflexio_server.domain.interaction import DEFAULT_ROLE
 from reflexio_server.search.dates import Span, spans_in
 
 _MOST_WORDS_OF_ROLE = 4
@@ -13,6 +14,13 @@ _WORD = re.compile(r"\w+")
 _POSSESSIVE = ("'s", "\N{RIGHT SINGLE QUOTATION MARK}s")
 
 _ARTICLE = re.compile(r"\bthe\s+$", re.IGNORECASE)
+
+_ASKS_FOR_ONESELF = re.compile(
+    r"\b(?:did|have|had) I (?:\w+ly )?(?:ask|bring|call|complain|describe|explain|give|list|mention|name|note|point|"
+    r"report|request|said|say|send|share|suggest|talk|tell|told|want|write|wrote)"
+    r"|\bI (?:asked|mentioned|said|told|wrote)\b",
+    re.IGNORECASE,
+)
 
 _COMMON_NOUNS = {"agent", "ai", "assistant", "bot", "customer", "human", "model", "support", "system", "tool", "user"}
 _BEFORE_SPEAKER = re.compile(
@@ -54,12 +62,14 @@ def read(text: str, roles: Collection[str], now: int) -> Reading:
 
 
 def _roles_in(text: str, roles: Collection[str]) -> tuple[set[str], str]:
+    """The roles that a question names, and the question with "I" and "my" in their places."""
     by_words: dict[tuple[str, ...], list[str]] = {}
     for role in roles:
         words = tuple(_WORD.findall(role.casefold()))
         if 0 < len(words) <= _MOST_WORDS_OF_ROLE:
             by_words.setdefault(words, []).append(role)
-    named: set[str] = set()
+    # Whoever asks what they said themselves asks for the user.
+    named = {DEFAULT_ROLE}.intersection(roles) if _ASKS_FOR_ONESELF.search(text) else set()
     said: list[str] = []
     found = list(_WORD.finditer(text))
     end = place = 0

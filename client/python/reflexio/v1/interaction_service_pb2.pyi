@@ -271,7 +271,7 @@ class SearchInteractionsRequest(_message.Message):
     explain: _builtins.bool
     """Whether to say what each score is made of, and how the query was understood."""
     min_score: _builtins.float
-    """Only what reaches this score is returned, so that the answer to a query that nothing fits can be empty. 0.25 is a good
+    """Only what reaches this score is returned, so that the answer to a query that nothing fits can be empty. 0.2 is a good
     value for SEARCH_MODE_HYBRID. Has no effect without a query.
     """
     @_builtins.property
