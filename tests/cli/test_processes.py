@@ -17,6 +17,7 @@ HEAVY = {
     "asyncpg",
     "faiss",
     "numpy",
+    "onnxruntime",
     "torch",
     "sentence_transformers",
     "pydantic_settings",

