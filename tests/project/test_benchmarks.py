@@ -1,15 +1,18 @@
 """The benchmarks run, and their tables have every row. How fast is not looked at."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import hand_over
+from benchmarks import embedding, hand_over
+from benchmarks.recall import recall_at_10
 from benchmarks.report import COLUMNS
 from benchmarks.workload import CALLERS, QUICK
 from tests.effort import LONG, only_long
+from tests.fakes.embedder import FakeEmbedder
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,6 +67,43 @@ def test_a_quick_run_at_the_limits_measures_and_finds_nothing_wrong(part):
         lines = [_cells(line) for line in run.stdout.splitlines() if line.startswith("| 2 ")]
         assert all(float(index) <= 1.0 and int(evictions) > 0 for *_, index, _, _, evictions, _ in lines)
         assert len(lines) == 10
+
+
+CONVERSATION = [("D1:1", "Ana", "I keep bees"), ("D1:2", "Ben", "a wet spring"), ("D1:3", "Ana", "my bees made honey")]
+ASKED = [
+    ("bees", ["D1:1", "D1:3"], 1),
+    ("bees", ["D1:1", "D9:9"], 4),
+    ("what nobody said", ["D9:9"], 5),
+]
+
+
+async def test_recall_is_the_share_of_the_evidence_that_was_found(tmp_path):
+    said = [{"user_id": "u", "dia_id": turn, "speaker": who, "text": text} for turn, who, text in CONVERSATION]
+    said += [{"user_id": "v", "dia_id": "D1:1", "speaker": "Cleo", "text": "bees"}]
+    asked = [{"user_id": "u", "text": text, "gold": gold, "category": category} for text, gold, category in ASKED]
+    for name, lines in (("interactions", said), ("queries", asked)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    embedder = FakeEmbedder()
+
+    async def documents(texts):
+        return embedder.encode(texts)
+
+    async def query(text):
+        return embedder.encode([text])[0]
+
+    assert await recall_at_10(tmp_path, documents, query) == pytest.approx((1 + 0.5) / 2)
+
+
+@pytest.mark.skipif(not LONG, reason="it loads the model in both engines")
+def test_a_quick_run_measures_the_embedding(tmp_path):
+    file = tmp_path / "table.md"
+    command = [sys.executable, "-m", "benchmarks.embedding", "--quick", "--markdown", str(file)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert run.returncode == 0, run.stderr
+    header, _, *rows = [line for line in file.read_text("utf-8").splitlines() if line.startswith("|")]
+    assert _cells(header) == list(embedding.COLUMNS)
+    assert [_cells(row)[0] for row in rows] == [embedding.PLAIN, embedding.PYTORCH, embedding.ONNX_RUNTIME]
+    assert all(float(row.split("|")[-2]) > 0.98 for row in rows)
 
 
 def _cells(line):
