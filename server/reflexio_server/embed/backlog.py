@@ -187,6 +187,7 @@ class Backlog:
         works = [work for i in interaction_ids if (work := self._held.get(org_id, i)) is not None]
         for work in works:
             self._embedding.promote(work.job)
+        self._writer.awaited(works)
         elsewhere = set(interaction_ids).difference(work.interaction_id for work in works)
         if not elsewhere:
             return works, elsewhere
@@ -204,6 +205,7 @@ class Backlog:
             work.leased_until = max(work.leased_until, leased_until)
             if wanted:
                 self._embedding.promote(work.job)
+                self._writer.awaited([work])
             return work
         if self._stopped or queued.text is None:
             return None

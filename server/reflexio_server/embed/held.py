@@ -43,6 +43,8 @@ class Work:
         self.job = job
         self.wanted = wanted
         """Whether it has a place among what somebody waits for."""
+        self.awaited = wanted
+        """Whether somebody waits for it, with or without such a place."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Over when nothing more is done about it here."""
         self.left_queue = False

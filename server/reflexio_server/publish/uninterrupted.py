@@ -23,11 +23,10 @@ async def to_its_end(work: Coroutine[Any, Any, T], what: str) -> T:
     """
     task = asyncio.create_task(work)
     try:
-        await asyncio.wait([task])
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         task.add_done_callback(lambda task: _log_failure(task, what))
         raise
-    return task.result()
 
 
 def _log_failure(task: asyncio.Task[Any], what: str) -> None:
