@@ -19,8 +19,9 @@ def searchable_text(role: str, content: str, user_action_description: str) -> st
     The speaker is part of it: who said something is part of what people ask for, and on annotated conversations
     it raised the recall of a small model by half.
     """
-    said = "\n".join(text for text in (content, user_action_description) if text.strip())
-    return f"{role}: {said}" if said else ""
+    if not user_action_description.strip():
+        return f"{role}: {content}" if content.strip() else ""
+    return f"{role}: {content}\n{user_action_description}" if content.strip() else f"{role}: {user_action_description}"
 
 
 class UserAction(IntEnum):
@@ -69,6 +70,11 @@ class NewInteraction:
     def searchable_text(self) -> str:
         """What is embedded and searched; empty when no query can find the interaction."""
         return searchable_text(self.role, self.content, self.user_action_description)
+
+    @property
+    def is_searchable(self) -> bool:
+        """Whether there is anything to be embedded and searched."""
+        return bool(self.content.strip() or self.user_action_description.strip())
 
 
 @dataclass(frozen=True, slots=True)

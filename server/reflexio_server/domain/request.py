@@ -22,7 +22,7 @@ class NewRequest:
     @property
     def searchable_count(self) -> int:
         """How many of its interactions are to be embedded."""
-        return sum(bool(interaction.searchable_text) for interaction in self.interactions)
+        return sum([interaction.is_searchable for interaction in self.interactions])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reflexio_server.domain.errors import BacklogFull
 from reflexio_server.domain.ids import InteractionId, OrgId, new_request_id
@@ -81,28 +81,22 @@ class Publisher:
 
     async def _store(self, org_id: OrgId, publication: Publication) -> Publish:
         now = time.time_ns()
-        dated = replace(
-            publication,
-            interactions=tuple(
-                i if i.created_at is not None else replace(i, created_at=now) for i in publication.interactions
-            ),
-        )
-        has_room = self.backlog.has_room(org_id, dated.user_id, len(dated.interactions))
+        has_room = self.backlog.has_room(org_id, publication.user_id, len(publication.interactions))
         lease_seconds = LEASE_SECONDS if has_room else 0
         # Noted before it is stored: many at once must not all find room for one.
         count = publication.searchable_count
         self._note(org_id, publication, count)
         try:
-            publish = await self.store.add(org_id, dated, new_request_id(), now, lease_seconds)
+            publish = await self.store.add(org_id, publication, new_request_id(), now, lease_seconds)
         except BaseException:
             self._note(org_id, publication, -count)
             raise
         if publish.repeated:
             self._note(org_id, publication, -count)
         if has_room and not publish.repeated:
-            texts = (interaction.searchable_text for interaction in dated.interactions)
+            texts = [interaction.searchable_text for interaction in publication.interactions]
             work = [(i, text) for i, text in zip(publish.interaction_ids, texts, strict=True) if text]
-            self.backlog.hand_over(org_id, dated.user_id, work)
+            self.backlog.hand_over(org_id, publication.user_id, work)
         elif not has_room:
             self.backlog.wake()
         return publish
