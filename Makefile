@@ -13,7 +13,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-long test-faults generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits quality clean
+.PHONY: help serve test test-fast test-long test-faults generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile quality clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,8 +67,11 @@ format: $(VENV)/.dev ## Put code and contract into their usual form
 	ruff check --fix .
 	buf format --write
 
-bench: $(VENV)/.dev ## Measure publish and search against their floors (ARGS="--quick …")
+bench: $(VENV)/.dev ## Measure every call against its floor, and refresh docs/performance.md and the README (ARGS="--quick")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-profile: $(VENV)/.dev ## Measure where a call's time goes, and refresh that table in docs/performance.md (ARGS="--quick")
+	$(BIN)/python -m benchmarks.profile $(ARGS)
 
 bench-fairness: $(VENV)/.dev ## Measure a quiet user beside a noisy one (ARGS="--quick")
 	$(BIN)/python -m benchmarks.fairness $(ARGS)

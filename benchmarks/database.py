@@ -42,6 +42,22 @@ async def connect(url: str) -> asyncpg.Connection:
 
 
 @asynccontextmanager
+async def pool(url: str, connections: int) -> AsyncIterator[asyncpg.Pool]:
+    """So many connections to the database of a SQLAlchemy URL, set up as the service's own."""
+    place = make_url(url)
+    settings = {"jit": "off", "timezone": "UTC"}
+    async with asyncpg.create_pool(
+        host=place.query["host"],
+        user=place.username,
+        database=place.database,
+        min_size=connections,
+        max_size=connections,
+        server_settings=settings,
+    ) as made:
+        yield made
+
+
+@asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
     """The service's own way to the database, with its tables made."""
     database = Database(pool_size=10, statement_cache_size=100)

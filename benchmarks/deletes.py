@@ -10,6 +10,7 @@ import psutil
 from reflexio import AsyncReflexioClient
 from reflexio_server.access.caller import LOCAL_CALLER
 
+from benchmarks import bare_sql
 from benchmarks.database import connect, opened, postgres
 from benchmarks.filling import write_history
 from benchmarks.processes import listening
@@ -25,13 +26,6 @@ _IMAGES_PER_HUNDRED = 5
 _PAUSE = 0.05
 
 _LEFT = "select count(*) from interactions where org_id = $1 and session_id = $2"
-
-# What is least to be done: the same rows, found the shortest way, without any care for those who look meanwhile.
-_BARE = [
-    f"""delete from {name} d using interactions i
-    where d.org_id = $1 and i.org_id = $1 and i.session_id = $2 and d.interaction_id = i.interaction_id"""
-    for name in ("vectors", "images", "embedding_queue")
-] + [f"delete from {name} where org_id = $1 and session_id = $2" for name in ("interactions", "requests")]
 
 
 async def measured(count: int, beside: int, seconds: int) -> str:
@@ -105,9 +99,7 @@ async def _deleted_bare(
     async def delete() -> None:
         nonlocal took
         started = time.perf_counter()
-        async with connection.transaction():
-            for statement in _BARE:
-                await connection.execute(statement, _ORG_ID, session)
+        await bare_sql.delete_session(connection, session)
         took = time.perf_counter() - started
 
     samples = await calls.during(delete())

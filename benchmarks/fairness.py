@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from reflexio import AsyncReflexioClient, BacklogFullError
 
-from benchmarks.stand import Stand, standing
+from benchmarks.stand import Service, serving
 from benchmarks.timing import Sample
 from benchmarks.workload import exchanges
 
@@ -42,11 +42,11 @@ async def _noisy(client: AsyncReflexioClient, caller: int, *, wait: bool) -> Non
 
 
 @contextlib.asynccontextmanager
-async def _noise(stand: Stand, queued: int, *, wait: bool) -> AsyncIterator[None]:
+async def _noise(service: Service, queued: int, *, wait: bool) -> AsyncIterator[None]:
     said = exchanges(999)
-    while (await stand.client.server_info()).embedding_backlog_count < queued:
-        await stand.client.publish_interaction("noisy", [turn for _ in range(250) for turn in next(said)])
-    callers = [asyncio.create_task(_noisy(stand.client, n, wait=wait)) for n in range(_NOISY_CALLERS)]
+    while (await service.client.server_info()).embedding_backlog_count < queued:
+        await service.client.publish_interaction("noisy", [turn for _ in range(250) for turn in next(said)])
+    callers = [asyncio.create_task(_noisy(service.client, n, wait=wait)) for n in range(_NOISY_CALLERS)]
     try:
         yield
     finally:
@@ -56,13 +56,13 @@ async def _noise(stand: Stand, queued: int, *, wait: bool) -> AsyncIterator[None
 
 
 async def _measured(calls: int, queued: int) -> None:
-    async with standing() as stand:
-        await _quiet(stand.client, 5, 1)
-        alone = await _quiet(stand.client, calls, 2)
+    async with serving() as service:
+        await _quiet(service.client, 5, 1)
+        alone = await _quiet(service.client, calls, 2)
         _print("alone", alone, alone)
         for wait, name in ((False, "beside a noisy user"), (True, "… who waits for each publish")):
-            async with _noise(stand, queued, wait=wait):
-                _print(name, await _quiet(stand.client, calls, 3 + wait), alone)
+            async with _noise(service, queued, wait=wait):
+                _print(name, await _quiet(service.client, calls, 3 + wait), alone)
 
 
 def _print(name: str, sample: Sample, alone: Sample) -> None:

@@ -10,7 +10,6 @@ The contenders take turns, with the same exchange of two messages:
 
 import argparse
 import asyncio
-import os
 import sqlite3
 import tempfile
 import time
@@ -22,8 +21,9 @@ from typing import Any
 from reflexio import BackgroundPublisher, ReflexioClient
 
 from benchmarks import messages
+from benchmarks.processes import forget_settings
 from benchmarks.report import machine, table
-from benchmarks.stand import standing
+from benchmarks.stand import serving
 from benchmarks.timing import Sample
 from benchmarks.workload import exchanges
 
@@ -47,8 +47,7 @@ def main() -> None:
     parser.add_argument("--url", help="a server that is there already; without it, one is started")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table into this file too")
     arguments = parser.parse_args()
-    for name in [name for name in os.environ if name.startswith("REFLEXIO_")]:
-        del os.environ[name]
+    forget_settings()
     calls = 20 if arguments.quick else 1000
     samples = measured(arguments.url, calls) if arguments.url else asyncio.run(_with_a_server(calls))
     table = markdown(samples)
@@ -58,8 +57,8 @@ def main() -> None:
 
 
 async def _with_a_server(calls: int) -> Mapping[str, Sample]:
-    async with standing() as stand:
-        return await asyncio.to_thread(measured, stand.client.url_endpoint, calls)
+    async with serving() as service:
+        return await asyncio.to_thread(measured, service.client.url_endpoint, calls)
 
 
 def measured(url: str, calls: int, rounds: int = 4) -> Mapping[str, Sample]:

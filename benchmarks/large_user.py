@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from reflexio_server.access.caller import LOCAL_CALLER
 from reflexio_server.domain.ids import InteractionId, UserId
 from reflexio_server.domain.interaction import InteractionFilter
-from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.index.vector_index import Neighbour
 from reflexio_server.store import deletions
 
 from benchmarks.database import connect, opened, postgres
 from benchmarks.filling import blocks_of_vectors, write_history
-from benchmarks.memory import MadeUpModel
+from benchmarks.partitions import TOP_K, cache_of, nearest
 from benchmarks.report import table
 
 _MIB = 1024 * 1024
 _BUDGET = 64 * 1024 * _MIB
-_TOP_K = 10
 _USER = UserId("the large one")
 _ORG_ID = LOCAL_CALLER.org_id
 _FILTERS = (0.5, 0.1, 0.001)
@@ -41,10 +39,10 @@ async def measured(count: int, searches: int) -> str:
         connection = await connect(url)
         await write_history(connection, _USER, count)
         await connection.execute("vacuum analyze")
-        cache = PartitionCache(database, MadeUpModel(), memory_bytes=_BUDGET)
+        cache = cache_of(database, _BUDGET)
 
         async def search(query: NDArray[np.float32], where: InteractionFilter) -> Sequence[Neighbour]:
-            return await cache.nearest(_ORG_ID, _USER, query, _TOP_K, where, None)
+            return await nearest(cache, _USER, query, where)
 
         anything = InteractionFilter()
         before = psutil.Process().memory_info().rss
@@ -66,7 +64,7 @@ async def measured(count: int, searches: int) -> str:
             lines += await _searched(f"search among {100 * share:g} %", queries[:10], where, search)
         answers = [[n.interaction_id for n in await search(query, anything)] for query in queries]
         found = await _recall(connection, queries, answers)
-        lines.append((f"recall@{_TOP_K} against brute force", f"{found:.4f}"))
+        lines.append((f"recall@{TOP_K} against brute force", f"{found:.4f}"))
         best = InteractionId(answers[0][0])
         lines.append(
             (
@@ -118,7 +116,7 @@ async def _recall(connection: asyncpg.Connection, queries: NDArray[np.float32], 
             held = np.frombuffer(b"".join(row["vector"] for row in rows), "<f2").reshape(len(rows), -1)
             scores.append(queries @ held.astype(np.float32).T)
     by_query = np.concatenate(scores, axis=1)
-    best = np.argpartition(-by_query, _TOP_K, axis=1)[:, :_TOP_K]
+    best = np.argpartition(-by_query, TOP_K, axis=1)[:, :TOP_K]
     hits = sum(
         len({ids[place] for place in places} & set(answer)) for places, answer in zip(best, answers, strict=True)
     )

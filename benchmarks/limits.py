@@ -2,13 +2,13 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import deletes, large_user, memory, startup
+from benchmarks.processes import forget_settings
 from benchmarks.report import machine
 
 
@@ -53,9 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.parts if name not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}")
-    # An operator's settings must not decide what is measured.
-    for name in [name for name in os.environ if name.startswith("REFLEXIO_")]:
-        del os.environ[name]
+    forget_settings()
     sections = [f"Measured on {machine()}.\n"]
     for name in arguments.parts or PARTS:
         print(f"{name} …", file=sys.stderr, flush=True)

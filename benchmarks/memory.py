@@ -8,41 +8,31 @@ import asyncpg
 import numpy as np
 import psutil
 from reflexio_server.access.caller import LOCAL_CALLER
-from reflexio_server.domain.ids import UserId
-from reflexio_server.domain.interaction import InteractionFilter
-from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.store import vectors
 
 from benchmarks.database import connect, opened, postgres
-from benchmarks.filling import DIMENSION, MODEL, blocks_of_vectors, write_history
+from benchmarks.filling import blocks_of_vectors, write_history
+from benchmarks.partitions import TOP_K, cache_of, nearest
 from benchmarks.report import table
 
 _MIB = 1024 * 1024
 _LINES = 10
 _CHECKED_OF = 10
-_TOP_K = 10
 _ORG_ID = LOCAL_CALLER.org_id
 
 _VECTORS = "select interaction_id, vector from vectors where org_id = $1 and user_id = $2"
 
 
-class MadeUpModel:
-    """Stands for the model of the vectors that `filling` wrote; nothing asks it for more than its name."""
-
-    name = MODEL
-    dimension = DIMENSION
-
-
 async def measured(users: int, interactions: int, budget_mib: int, passes: int) -> str:
     """Search one user after the other, several times over; the later passes in any order."""
-    names = [UserId(f"user {number}") for number in range(users)]
+    names = [f"user {number}" for number in range(users)]
     async with postgres() as url, opened(url) as database:
         connection = await connect(url)
         for name in names:
             await write_history(connection, name, interactions)
         await connection.execute("vacuum analyze")
         queries = next(blocks_of_vectors(100, seed=9)).astype(np.float32)
-        cache = PartitionCache(database, MadeUpModel(), memory_bytes=budget_mib * _MIB)
+        cache = cache_of(database, budget_mib * _MIB)
         loads = _Loads()
         chance = Random(4)
         lines, wrong, checked = [], 0, 0
@@ -55,7 +45,7 @@ async def measured(users: int, interactions: int, budget_mib: int, passes: int) 
                 for place, name in enumerate(order, 1):
                     number = next(numbers)
                     query = queries[number % len(queries)]
-                    found = await cache.nearest(_ORG_ID, name, query, _TOP_K, InteractionFilter(), None)
+                    found = await nearest(cache, name, query)
                     most = max(most, cache.nbytes)
                     if number % _CHECKED_OF == 0:
                         checked += 1
@@ -108,7 +98,7 @@ class _Loads:
 async def _brute_force(connection: asyncpg.Connection, user_id: str, query: np.ndarray) -> list[int]:
     rows = await connection.fetch(_VECTORS, _ORG_ID, user_id)
     held = np.frombuffer(b"".join(row["vector"] for row in rows), "<f2").reshape(len(rows), -1).astype(np.float32)
-    best = np.argsort(-(held @ query))[:_TOP_K]
+    best = np.argsort(-(held @ query))[:TOP_K]
     return [rows[place]["interaction_id"] for place in best]
 
 

@@ -1,69 +1,124 @@
-"""What was measured, as a table in Markdown."""
+"""What was measured, as tables in Markdown."""
 
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.timing import Sample
+HEAD = ("call", "floor", "service", "ratio", "target", "met", "by the Python client")
+PRODUCT_HEAD = ("call", "published", "ours", "times better", "target", "met")
+HEADLINE_HEAD = ("call", "floor", "service", "ratio", "target", "met")
 
-SERVICE = "service"
-ECHO = "echo"
-SQL = "SQL"
+MET = "yes"
+MISSED = "**no**"
+NONE = "-"
 
-COLUMNS = (
-    "call",
-    "callers",
-    "p50 ms",
-    "p95 ms",
-    "p99 ms",
-    "calls/s",
-    "echo p50",
-    "SQL p50",
-    "p50 / echo",
-    "p50 / SQL",
-    "p50 / both",
-)
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A bound that issue 4 sets to a ratio."""
+
+    bound: float
+    at_least: bool = False
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.bound:g}"
+
+    def met_by(self, ratio: float) -> bool:
+        """Whether a ratio is within the bound, as it is printed: 2.004 is 2.00."""
+        return round(ratio, 2) >= self.bound if self.at_least else round(ratio, 2) <= self.bound
+
+
+def at_least(bound: float) -> Target:
+    """A ratio that is better when larger."""
+    return Target(bound, at_least=True)
+
+
+def at_most(bound: float) -> Target:
+    """A ratio that is better when smaller."""
+    return Target(bound)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind of call with so many concurrent callers."""
+    """One figure of the service beside the one that it is compared with."""
 
     call: str
-    callers: int
-    samples: Mapping[str, Sample]
-    """Of the service and of the two floors, by name."""
+    unit: str
+    """`ms`, `/s` or `B`."""
+    floor: float
+    service: float
+    ratio: float
+    target: Target | None = None
+    client: float | None = None
+    """The service's figure where it is called through the Python client, which turns messages into objects."""
+    headline: bool = False
+    """Whether the README shows it."""
 
-    def cells(self) -> tuple[str, ...]:
+    def cells(self, columns: int = len(HEAD)) -> tuple[str, ...]:
         """The row as texts, in the order of the columns."""
-        service, echo, sql = (self.samples[name] for name in (SERVICE, ECHO, SQL))
-        median, least, stored = (sample.percentile(50) for sample in (service, echo, sql))
+        target = self.target
+        verdict = NONE if target is None else MET if target.met_by(self.ratio) else MISSED
         return (
             self.call,
-            str(self.callers),
-            *(f"{service.percentile(percent):.2f}" for percent in (50, 95, 99)),
-            f"{service.calls_per_second:,.0f}",
-            f"{least:.2f}",
-            f"{stored:.2f}",
-            f"{median / least:.1f}",
-            f"{median / stored:.1f}",
-            f"{median / (least + stored):.1f}",
-        )
+            self._text(self.floor),
+            self._text(self.service),
+            f"{self.ratio:.2f}",
+            NONE if target is None else str(target),
+            verdict,
+            NONE if self.client is None else self._text(self.client),
+        )[:columns]
+
+    def _text(self, value: float) -> str:
+        if self.unit == "ms":
+            return f"{value:.2f} ms" if value < 100 else f"{value:.0f} ms"
+        return f"{value:,.0f}{self.unit if self.unit == '/s' else ' ' + self.unit}"
 
 
-def markdown(rows: Iterable[Row], seconds: float) -> str:
-    """The table of a run that took so long, with what it was measured on."""
-    lines = [
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s: {machine()}.",
-        "",
-        table(COLUMNS, (row.cells() for row in rows)),
-        "*both* is the sum of the medians of the two floors.",
-        "",
+def slower(call: str, floor: float, service: float, target: Target | None = None, **more: object) -> Row:
+    """A row of milliseconds: the ratio says how many times as long the service takes."""
+    return Row(call, "ms", floor, service, service / floor, target, **more)  # type: ignore[arg-type]
+
+
+def throughput(call: str, floor: float, service: float, target: Target | None = None, **more: object) -> Row:
+    """A row of calls a second: the ratio says which part of the floor's the service reaches."""
+    return Row(call, "/s", floor, service, service / floor, target, **more)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table with a heading, and what other parts need of it."""
+
+    title: str
+    rows: Sequence[Row]
+    head: tuple[str, ...] = HEAD
+    notes: Sequence[str] = ()
+    by_client: Mapping[str, float] = field(default_factory=dict)
+    """Figures through the Python client, under the names that `product.py` asks for."""
+    plotted: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    """Lines of the plot, by name."""
+
+    def markdown(self) -> str:
+        """The section as it stands in docs/performance.md."""
+        text = f"### {self.title}\n\n{table(self.head, (row.cells(len(self.head)) for row in self.rows))}"
+        return "\n".join([text, *(f"{note}\n" for note in self.notes)])
+
+
+def headlines(sections: Iterable[Section]) -> str:
+    """The table of the README."""
+    rows = [row.cells(len(HEADLINE_HEAD)) for section in sections for row in section.rows if row.headline]
+    return table(HEADLINE_HEAD, rows)
+
+
+def missed(sections: Iterable[Section]) -> list[str]:
+    """What is called in rows that miss their targets."""
+    return [
+        row.call
+        for section in sections
+        for row in section.rows
+        if row.target is not None and not row.target.met_by(row.ratio)
     ]
-    return "\n".join(lines)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,79 +1,152 @@
-"""Searching the history of one user: each size of it and each mode, with new questions and with one that is known."""
+"""Searching the history of one user: each size of it and each mode, with one caller and with several."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from itertools import cycle, islice, repeat
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice, repeat
 from typing import Any
 
 from reflexio.v1 import interaction_service_pb2 as pb
-from reflexio_server.search.searcher import SearchMode
 
 from benchmarks import messages
-from benchmarks.floors import Connections, connections
-from benchmarks.flows import Steps, searching
-from benchmarks.report import ECHO, SERVICE, SQL, Row
+from benchmarks.database import connect
+from benchmarks.filling import write_history
+from benchmarks.report import Row, Section, Target, at_least, at_most, slower, throughput
 from benchmarks.stand import Stand
-from benchmarks.timing import Contender, in_turns
-from benchmarks.workload import CALLERS, Effort, exchanges, questions
+from benchmarks.timing import Contender, Sample, in_turns
+from benchmarks.workload import CALLERS, Effort, callers_text, questions
 
-_NOTED = 16
-"""Of so many questions the SQL is noted; the floor sends it again and again."""
+FLOOR, SERVICE, CLIENT = "floor", "service", "client"
 
-_AT_ONCE = 50
-"""Exchanges in one publish while the histories are written."""
+_KNOWN_QUESTION = "What did Marta say about the refund of the kettle?"
+"""After the first time its vector is in the service's cache of recent queries."""
+
+_TARGETS = {100: 3, 1_000: 3, 10_000: 4, 100_000: 8}
+"""How many times the floor's p50 a hybrid search may take, by the size of the history."""
+
+_WITH_SEVERAL_CALLERS = 1_000
+_SMALLEST_HEADLINE = 1_000
+_COLD_TARGET = 100
+_FETCHES = 30
+"""Calls of the floor beside each cold search."""
 
 
 async def write_histories(stand: Stand, effort: Effort) -> None:
-    """Publish what is searched later, and wait until it is embedded."""
-    said = exchanges(2)
+    """Write the histories that are searched straight into the service's database."""
+    connection = await connect(stand.service.database_url)
+    try:
+        for size in effort.history_sizes:
+            await write_history(connection, user_of(size), size)
+        for user_id in _cold_users(effort):
+            await write_history(connection, user_id, effort.cold_size)
+        await connection.execute("vacuum analyze")
+        await connection.execute("checkpoint")
+    finally:
+        await connection.close()
+
+
+async def section(stand: Stand, effort: Effort) -> Section:
+    """Hybrid searches of each size, other modes, several callers, and searches of who was never searched before."""
+    rows: list[Row] = []
+    by_client: dict[str, float] = {}
+    plotted: dict[str, list[tuple[float, float]]] = {FLOOR: [], SERVICE: []}
+    one: dict[str, Sample] = {}
     for size in effort.history_sizes:
-        user_id = _user(size)
-        left = size
-        while left:
-            batch = [message for exchange in islice(said, _AT_ONCE) for message in exchange][:left]
-            await stand.client.publish_interaction(user_id, batch, source=messages.SOURCE)
-            left -= len(batch)
-    await stand.settle()
+        samples = await in_turns(searching(stand, user_of(size)), 1, effort)
+        headline = size >= _SMALLEST_HEADLINE
+        rows.append(_p50(f"hybrid, {size:,}, vector cached: p50", samples, at_most(_TARGETS[size]), headline=headline))
+        by_client[f"search, {size}"] = samples[CLIENT].percentile(50)
+        for name, line in plotted.items():
+            line.append((size, samples[name].percentile(50)))
+        if size == _WITH_SEVERAL_CALLERS:
+            one = samples
+    rows += await _with_several(stand, effort, one)
+    for size in effort.history_sizes[1:3]:
+        for mode in ("vector", "fts"):
+            samples = await in_turns(searching(stand, user_of(size), mode), 1, effort)
+            rows.append(_p50(f"{mode}, {size:,}, vector cached: p50", samples))
+    size = _WITH_SEVERAL_CALLERS
+    samples = await in_turns(searching(stand, user_of(size), texts=questions(3)), 1, effort)
+    rows.append(_p50(f"hybrid, {size:,}, a new question (the model embeds it): p50", samples))
+    rows.append(await _cold(stand, effort))
+    return Section("Search", rows, by_client=by_client, plotted=plotted)
 
 
-async def measured(stand: Stand, effort: Effort) -> AsyncIterator[Row]:
-    """A row for each size, mode and number of callers; at the end those with a question that is known."""
-    asked = questions(3)
-    sizes = effort.history_sizes
-    kinds = [(size, mode, asked, "") for size in sizes for mode in ("vector", "fts", "hybrid")]
-    kinds.append((sizes[-1], "hybrid", repeat(next(asked)), ", vector cached"))
-    async with (
-        searching(stand.database_url, stand.dimension, stand.settings) as steps,
-        connections(stand.database_url, max(CALLERS)) as direct,
-    ):
-        for size, mode, texts, remark in kinds:
-            noted = await steps(_user(size), list(islice(texts, _NOTED)), SearchMode[mode.upper()])
-            contenders = _contenders(stand, direct, noted, _user(size), mode, texts)
-            for callers in CALLERS:
-                yield Row(f"search {mode}, {size:,}{remark}", callers, await in_turns(contenders, callers, effort))
+def _p50(call: str, samples: dict[str, Sample], target: Target | None = None, *, headline: bool = False) -> Row:
+    floor, service, client = (samples[name].percentile(50) for name in (FLOOR, SERVICE, CLIENT))
+    return slower(f"search {call}", floor, service, target, client=client, headline=headline)
 
 
-def _contenders(
-    stand: Stand, direct: Connections, noted: Sequence[Steps], user_id: str, mode: str, texts: Iterator[str]
+async def _with_several(stand: Stand, effort: Effort, one: dict[str, Sample]) -> list[Row]:
+    callers = max(CALLERS)
+    many = await in_turns(searching(stand, user_of(_WITH_SEVERAL_CALLERS)), callers, effort)
+    what = f"search hybrid, {_WITH_SEVERAL_CALLERS:,}, vector cached"
+    speeds = {name: sample.calls_per_second for name, sample in many.items()}
+    grown = {name: (one[name].calls_per_second, speeds[name]) for name in (FLOOR, SERVICE)}
+    with_callers = callers_text(callers)
+    return [
+        throughput(f"{what}, {with_callers}: calls a second", speeds[FLOOR], speeds[SERVICE], client=speeds[CLIENT]),
+        throughput(f"{what}: {with_callers} against 1, the service", *grown[SERVICE], at_least(1)),
+        throughput(f"{what}: {with_callers} against 1, the floor", *grown[FLOOR]),
+    ]
+
+
+async def _cold(stand: Stand, effort: Effort) -> Row:
+    """Search users whose partitions are not in memory, each once, with fetches of the floor around it."""
+    fetches: list[float] = []
+    loads: list[float] = []
+    await _search(stand, user_of(effort.history_sizes[0]))
+    for user_id in _cold_users(effort):
+        request = messages.search_request(user_id, _KNOWN_QUESTION, "hybrid")
+        for _ in range(_FETCHES):
+            started = time.perf_counter()
+            await stand.floor.interactions.SearchInteractions(request)
+            fetches.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        await _search(stand, user_id)
+        loads.append(time.perf_counter() - started)
+    call = f"first search of {effort.cold_size:,}, whose partition is loaded: p50 of {len(loads)} users"
+    floor, service = (1000 * statistics.median(seconds) for seconds in (fetches, loads))
+    return slower(call, floor, service, at_most(_COLD_TARGET))
+
+
+async def _search(stand: Stand, user_id: str) -> None:
+    request = messages.search_request(user_id, _KNOWN_QUESTION, "hybrid")
+    await stand.service.stubs.interactions.SearchInteractions(request)
+
+
+def searching(
+    stand: Stand, user_id: str, mode: str = "hybrid", texts: Iterator[str] | None = None
 ) -> dict[str, Contender[Any]]:
-    again = cycle(noted)
+    """The floor, the service, and the service through the Python client; with the same question unless told others."""
+    asked = texts if texts is not None else repeat(_KNOWN_QUESTION)
 
-    async def asked(calls: int) -> list[str]:
-        return list(islice(texts, calls))
+    async def queries(calls: int) -> list[str]:
+        return list(islice(asked, calls))
 
-    async def requests(calls: int) -> list[pb.SearchInteractionsRequest]:
-        return [messages.search_request(user_id, text, mode) for text in islice(texts, calls)]
+    async def requests(calls: int) -> Sequence[pb.SearchInteractionsRequest]:
+        return [messages.search_request(user_id, text, mode) for text in await queries(calls)]
 
-    async def steps(calls: int) -> list[Steps]:
-        return list(islice(again, calls))
+    async def floor(_caller: int, request: pb.SearchInteractionsRequest) -> None:
+        await stand.floor.interactions.SearchInteractions(request)
 
-    async def search(_caller: int, text: str) -> None:
-        await stand.client.search_interactions(user_id=user_id, query=text, search_mode=mode)
+    async def service(_caller: int, request: pb.SearchInteractionsRequest) -> None:
+        await stand.service.stubs.interactions.SearchInteractions(request)
 
-    async def echo(_caller: int, request: pb.SearchInteractionsRequest) -> None:
-        await stand.echo.SearchInteractions(request)
+    async def client(_caller: int, text: str) -> None:
+        await stand.service.client.search_interactions(user_id=user_id, query=text, search_mode=mode)
 
-    return {SERVICE: Contender(asked, search), ECHO: Contender(requests, echo), SQL: Contender(steps, direct.send)}
+    return {
+        FLOOR: Contender(requests, floor),
+        SERVICE: Contender(requests, service),
+        CLIENT: Contender(queries, client),
+    }
 
 
-def _user(size: int) -> str:
+def _cold_users(effort: Effort) -> list[str]:
+    return [f"cold reader {number}" for number in range(effort.cold_histories)]
+
+
+def user_of(size: int) -> str:
+    """The user whose history has this size."""
     return f"reader of {size}"

@@ -1,40 +1,37 @@
-"""The test stand: the service, the bare server beside it, and what is needed to call both."""
+"""The test stand: the service, the floor beside it, and what is needed to call both."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+import grpc
 from reflexio import AsyncReflexioClient
-from reflexio.v1 import interaction_service_pb2_grpc as rpc
-from reflexio_server.settings import Settings
-from reflexio_server.store.embedded_postgres import EmbeddedPostgres
+from reflexio.v1 import interaction_service_pb2_grpc, request_service_pb2_grpc
 
-from benchmarks import echo, messages
-from benchmarks.floors import bare_stub
+from benchmarks.database import new_database, opened, postgres
 from benchmarks.processes import listening
-from benchmarks.workload import exchanges, questions
 
 _SECONDS_BETWEEN_LOOKS = 0.02
 _MOST_SECONDS_TO_SETTLE = 600
+_LARGEST_ANSWER = 32 * 1024 * 1024
+
+
+class Stubs:
+    """The generated stubs on a channel of their own: nothing of the Python client takes part."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.interactions = interaction_service_pb2_grpc.InteractionServiceStub(channel)
+        self.requests = request_service_pb2_grpc.RequestServiceStub(channel)
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """What is measured, running."""
+class Service:
+    """The service, running on a Postgres of its own."""
 
     client: AsyncReflexioClient
-    """Of the service."""
-    echo: rpc.InteractionServiceStub
-    """Of the bare server."""
+    stubs: Stubs
     database_url: str
-    """The service's database."""
-    dimension: int
-    """How many numbers a vector of the service's model has."""
-    settings: Settings
-    """The service's."""
 
     async def settle(self) -> None:
         """Wait until everything that was published is embedded.
@@ -46,42 +43,48 @@ class Stand:
         await settled(self.client)
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What is measured, running."""
+
+    service: Service
+    floor: Stubs
+    """Of the bare handlers."""
+
+
 @asynccontextmanager
-async def standing() -> AsyncIterator[Stand]:
-    """Start everything in a temporary folder, and leave nothing behind."""
+async def stubs(address: str) -> AsyncIterator[Stubs]:
+    """Stubs for a server at HOST:PORT."""
+    options = [("grpc.max_receive_message_length", _LARGEST_ANSWER)]
+    async with grpc.aio.insecure_channel(address, options) as channel:
+        yield Stubs(channel)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Service]:
+    """The service on an empty Postgres in a temporary folder; nothing is left behind."""
     async with AsyncExitStack() as started:
-        folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="reflexio-benchmark-")))
-        postgres = EmbeddedPostgres(folder / "data")
-        url = await asyncio.to_thread(postgres.start)
-        started.push_async_callback(asyncio.to_thread, postgres.stop)
+        url = await started.enter_async_context(postgres())
         address = await started.enter_async_context(
             listening("reflexio_server", "serve", "--port", "0", "--database-url", url, "--log-level", "warning")
         )
         client = await started.enter_async_context(AsyncReflexioClient(url_endpoint=address))
-        await _keep_answers(folder, address, client)
-        bare = await started.enter_async_context(listening("benchmarks.echo", str(folder)))
-        stub = await started.enter_async_context(bare_stub(bare))
-        info = await client.server_info()
-        yield Stand(client, stub, url, info.embedding_dimension, Settings())
+        yield Service(client, await started.enter_async_context(stubs(address)), url)
 
 
-async def _keep_answers(folder: Path, address: str, client: AsyncReflexioClient) -> None:
-    """Have the service answer one call of each kind, for the bare server to answer alike."""
-    said = exchanges(0)
-    user_id = "sample"
-    for _ in range(10):
-        await client.publish_interaction(user_id, next(said), session_id="sample")
-    await settled(client)
-    async with bare_stub(address) as stub:
-        for name, wait in ((echo.ACKNOWLEDGED, False), (echo.WAITED_FOR, True)):
-            request = messages.publish_request(user_id, next(said), wait=wait)
-            (folder / name).write_bytes((await stub.PublishInteractions(request)).SerializeToString())
-        request = messages.search_request(user_id, next(questions(0)), "hybrid")
-        (folder / echo.FOUND).write_bytes((await stub.SearchInteractions(request)).SerializeToString())
+@asynccontextmanager
+async def standing() -> AsyncIterator[Stand]:
+    """The service and the floor, which reads the service's database and writes into one of its own beside it."""
+    async with serving() as service, AsyncExitStack() as started:
+        own = await new_database(service.database_url, "floor")
+        async with opened(own):
+            pass
+        address = await started.enter_async_context(listening("benchmarks.floor", service.database_url, own))
+        yield Stand(service, await started.enter_async_context(stubs(address)))
 
 
 async def settled(client: AsyncReflexioClient) -> None:
-    """Wait until everything that was published to a service is embedded; raises as `Stand.settle` does."""
+    """Wait until everything that was published to a service is embedded; raises as `Service.settle` does."""
     async with asyncio.timeout(_MOST_SECONDS_TO_SETTLE):
         while True:
             info = await client.server_info()
