@@ -82,8 +82,9 @@ def main() -> None:
 
 async def _measured(parts: Sequence[str], effort: Effort) -> dict[str, Section]:
     sections: dict[str, Section] = {}
+    started = time.perf_counter()
     async for name, section in _sections(parts, effort):
-        print(section.markdown(), file=sys.stderr, flush=True)
+        print(f"{name}: done after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
         sections[name] = section
     return sections
 

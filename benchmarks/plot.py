@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import ScalarFormatter
 
 from benchmarks.report import Section
 
@@ -37,8 +37,14 @@ def _draw_search(axes: Axes, section: Section) -> None:
     ):
         sizes, medians = zip(*section.plotted[name], strict=True)
         axes.plot(sizes, medians, marker="o", color=colour, label=label)
-    axes.set(title="Search, query vector cached", xlabel="interactions of the user", ylabel="p50 ms", xscale="log")
-    axes.set_ylim(bottom=0)
+    axes.set(
+        title="Search, query vector cached",
+        xlabel="interactions of the user",
+        ylabel="p50 ms",
+        xscale="log",
+        yscale="log",
+    )
+    axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.legend(frameon=False)
 
 
@@ -58,12 +64,10 @@ def _draw_publish(axes: Axes, section: Section) -> None:
 
 
 def _draw_growth(axes: Axes, section: Section) -> None:
-    for name, colour in (("search", _SEARCH), ("publish", _SERVICE)):
-        stored, ratios = zip(*section.plotted[name], strict=True)
-        axes.plot(stored, ratios, marker="o", color=colour, label=name)
-    axes.set(title="Growth", xlabel="interactions stored by others", ylabel="p50 / floor's p50", xscale="log")
+    for name, label, colour in (("search", "search 1,000 of one user", _SEARCH), ("publish", "publish", _SERVICE)):
+        stored, medians = zip(*section.plotted[name], strict=True)
+        axes.plot(stored, medians, marker="o", color=colour, label=label)
+    axes.set(title="Growth", xlabel="interactions stored by others", ylabel="p50 ms", xscale="log")
+    axes.margins(y=0.4)
     axes.set_ylim(bottom=0)
-    for axis in (axes.yaxis,):
-        axis.set_major_formatter(ScalarFormatter())
-        axis.set_minor_formatter(NullFormatter())
     axes.legend(frameon=False)

@@ -1,13 +1,15 @@
 """Publishing an exchange of two messages, while what was published before is embedded in the background."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, TypeAlias
 
 from reflexio.v1 import interaction_service_pb2 as pb
 
 from benchmarks import messages
 from benchmarks.report import Row, Section, at_least, at_most, slower, throughput
-from benchmarks.stand import Stand
+from benchmarks.stand import Service, Stand, Stubs
 from benchmarks.timing import Contender, Sample, in_turns
 from benchmarks.workload import CALLERS, Effort, callers_text, exchanges
 
@@ -16,6 +18,9 @@ _BESIDE = "floor beside the model"
 
 _USERS = 50
 
+_Publish: TypeAlias = tuple[str, list[dict[str, Any]]]
+"""Who says what."""
+
 
 async def section(stand: Stand, effort: Effort) -> Section:
     """Publishes that are acknowledged, with one caller and with several, and one that waits."""
@@ -23,37 +28,39 @@ async def section(stand: Stand, effort: Effort) -> Section:
     notes, by_client, plotted = [], {}, {}
     for callers in CALLERS:
         with_callers = callers_text(callers)
-        samples = await in_turns(_acknowledged(stand), callers, effort)
+        samples = await in_turns(_contenders(stand, callers, wait=False), effort)
         floor, service, client = (samples[name] for name in (FLOOR, SERVICE, CLIENT))
-        rows += [
-            throughput(
-                f"publish acknowledged, {with_callers}: calls a second",
-                floor.calls_per_second,
-                service.calls_per_second,
-                at_least(0.6),
-                client=client.calls_per_second,
-                headline=True,
-            ),
-            slower(
-                f"publish acknowledged, {with_callers}: p50",
-                floor.percentile(50),
-                service.percentile(50),
-                at_most(2),
-                client=client.percentile(50),
-            ),
-            slower(
-                f"publish acknowledged, {with_callers}: slowest call, against the service's own p50",
-                service.percentile(50),
-                service.percentile(100),
-                at_most(20),
-            ),
-        ]
+        rows += _rows(with_callers, floor, service, client)
         notes.append(_note(with_callers, floor, samples[_BESIDE]))
         by_client[f"publish, {callers}"] = client.calls_per_second
         plotted[with_callers] = [(0, floor.calls_per_second), (1, service.calls_per_second)]
-    rows.append(_waiting(await in_turns(publishing(stand, wait=True), 1, effort)))
+    waited = await in_turns(_contenders(stand, 1, wait=True), effort)
+    p50 = {name: sample.percentile(50) for name, sample in waited.items()}
+    call = "publish waited for (until it can be found by meaning), 1 caller: p50"
+    rows.append(slower(call, p50[FLOOR], p50[SERVICE], client=p50[CLIENT]))
     await stand.service.settle()
     return Section("Publish", rows, notes=notes, by_client=by_client, plotted=plotted)
+
+
+def _rows(with_callers: str, floor: Sample, service: Sample, client: Sample) -> list[Row]:
+    call = f"publish acknowledged, {with_callers}"
+    return [
+        throughput(
+            f"{call}: calls a second",
+            floor.calls_per_second,
+            service.calls_per_second,
+            at_least(0.6),
+            client=client.calls_per_second,
+            headline=True,
+        ),
+        slower(f"{call}: p50", floor.percentile(50), service.percentile(50), at_most(2), client=client.percentile(50)),
+        slower(
+            f"{call}: slowest call, against the service's own p50",
+            service.percentile(50),
+            service.percentile(100),
+            at_most(20),
+        ),
+    ]
 
 
 def _note(with_callers: str, floor: Sample, beside: Sample) -> str:
@@ -65,56 +72,73 @@ def _note(with_callers: str, floor: Sample, beside: Sample) -> str:
     )
 
 
-def _waiting(samples: dict[str, Sample]) -> Row:
-    floor, service, client = (samples[name].percentile(50) for name in (FLOOR, SERVICE, CLIENT))
-    return slower("publish waited for (until it can be found by meaning), 1 caller: p50", floor, service, client=client)
+def _contenders(stand: Stand, callers: int, *, wait: bool) -> dict[str, Contender[Any]]:
+    service = stand.service
+    floor = by_stubs(stand.floor, service.settle, callers, wait=wait)
+    contenders: dict[str, Contender[Any]] = {
+        FLOOR: floor,
+        SERVICE: by_stubs(service.stubs, service.settle, callers, wait=wait),
+        CLIENT: _by_client(service, callers, wait=wait),
+    }
+    if not wait:
+        contenders[_BESIDE] = _beside_the_model(floor, service)
+    return contenders
 
 
-def publishing(stand: Stand, *, wait: bool, seed: int = 1) -> dict[str, Contender[Any]]:
-    """The floor, the service, and the service through the Python client. Before each turn everything is embedded."""
-    said = exchanges(seed)
-    number = 0
+def by_stubs(
+    stubs: Stubs, settle: Callable[[], Awaitable[None]], callers: int = 1, *, wait: bool = False
+) -> Contender[pb.PublishInteractionsRequest]:
+    """Publishes through these stubs.
 
-    async def publishes(calls: int) -> list[tuple[str, list[dict[str, Any]]]]:
-        nonlocal number
-        # Whatever runs next is not to compete with what earlier publishes left to be embedded.
-        await stand.service.settle()
-        made = []
-        for _ in range(calls):
-            made.append((f"publisher-{number % _USERS}", next(said)))
-            number += 1
-        return made
+    Args:
+        stubs: Of the service or of the floor.
+        settle: Called before each turn, so that it does not compete with what earlier publishes left to be embedded.
+        callers: How many publish at the same time.
+        wait: Whether each publish waits until it is embedded.
+    """
+    publishes = _publishes()
 
-    async def requests(calls: int) -> Sequence[pb.PublishInteractionsRequest]:
-        return [messages.publish_request(user, turn, wait=wait) for user, turn in await publishes(calls)]
+    async def make(calls: int) -> Sequence[pb.PublishInteractionsRequest]:
+        await settle()
+        return [messages.publish_request(user_id, said, wait=wait) for user_id, said in islice(publishes, calls)]
 
-    async def floor(_caller: int, request: pb.PublishInteractionsRequest) -> None:
-        await stand.floor.interactions.PublishInteractions(request)
+    async def call(_caller: int, request: pb.PublishInteractionsRequest) -> None:
+        await stubs.interactions.PublishInteractions(request)
 
-    async def service(_caller: int, request: pb.PublishInteractionsRequest) -> None:
-        await stand.service.stubs.interactions.PublishInteractions(request)
+    return Contender(make, call, callers)
 
-    async def client(_caller: int, what: tuple[str, list[dict[str, Any]]]) -> None:
-        user_id, turn = what
-        await stand.service.client.publish_interaction(
-            user_id, turn, source=messages.SOURCE, session_id=messages.session_of(user_id), wait_for_response=wait
+
+def _by_client(service: Service, callers: int, *, wait: bool) -> Contender[_Publish]:
+    publishes = _publishes()
+
+    async def make(calls: int) -> Sequence[_Publish]:
+        await service.settle()
+        return list(islice(publishes, calls))
+
+    async def call(_caller: int, publish: _Publish) -> None:
+        user_id, said = publish
+        await service.client.publish_interaction(
+            user_id, said, source=messages.SOURCE, session_id=messages.session_of(user_id), wait_for_response=wait
         )
 
-    return {
-        FLOOR: Contender(requests, floor),
-        SERVICE: Contender(requests, service),
-        CLIENT: Contender(publishes, client),
-    }
+    return Contender(make, call, callers)
 
 
-def _acknowledged(stand: Stand) -> dict[str, Contender[Any]]:
-    contenders = publishing(stand, wait=False)
+def _beside_the_model(
+    floor: Contender[pb.PublishInteractionsRequest], service: Service
+) -> Contender[pb.PublishInteractionsRequest]:
+    """The floor, while the service has as much to embed as when it is measured itself."""
     said = exchanges(8)
 
-    async def beside_the_model(calls: int) -> Sequence[pb.PublishInteractionsRequest]:
-        requests = await contenders[FLOOR].make(calls)
+    async def make(calls: int) -> Sequence[pb.PublishInteractionsRequest]:
+        requests = await floor.make(calls)
         for _ in range(calls):
-            await stand.service.client.publish_interaction("backlog", next(said))
+            await service.client.publish_interaction("backlog", next(said))
         return requests
 
-    return {**contenders, _BESIDE: Contender(beside_the_model, contenders[FLOOR].call)}
+    return replace(floor, make=make)
+
+
+def _publishes() -> Iterator[_Publish]:
+    for number, said in enumerate(exchanges(1)):
+        yield f"publisher-{number % _USERS}", said

@@ -33,7 +33,7 @@ async def section(stand: Stand, effort: Effort) -> Section:
             await write_history(connection, user_id, size, session_id=session_id, per_request=_PER_REQUEST)
         await connection.execute("vacuum analyze")
         await connection.execute("checkpoint")
-        listed = await in_turns(_listing(stand, connection), 1, effort)
+        listed = await in_turns(_listing(stand, connection), effort)
         deleted = await _deleting(stand, connection, sessions)
     finally:
         await connection.close()

@@ -12,7 +12,7 @@ from benchmarks import messages
 from benchmarks.database import connect
 from benchmarks.filling import write_history
 from benchmarks.report import Row, Section, Target, at_least, at_most, slower, throughput
-from benchmarks.stand import Stand
+from benchmarks.stand import Service, Stand, Stubs
 from benchmarks.timing import Contender, Sample, in_turns
 from benchmarks.workload import CALLERS, Effort, callers_text, questions
 
@@ -50,23 +50,20 @@ async def section(stand: Stand, effort: Effort) -> Section:
     rows: list[Row] = []
     by_client: dict[str, float] = {}
     plotted: dict[str, list[tuple[float, float]]] = {FLOOR: [], SERVICE: []}
-    one: dict[str, Sample] = {}
     for size in effort.history_sizes:
-        samples = await in_turns(searching(stand, user_of(size)), 1, effort)
-        headline = size >= _SMALLEST_HEADLINE
-        rows.append(_p50(f"hybrid, {size:,}, vector cached: p50", samples, at_most(_TARGETS[size]), headline=headline))
+        samples = await in_turns(_contenders(stand, user_of(size)), effort)
+        call, target = f"hybrid, {size:,}, vector cached: p50", at_most(_TARGETS[size])
+        rows.append(_p50(call, samples, target, headline=size >= _SMALLEST_HEADLINE))
         by_client[f"search, {size}"] = samples[CLIENT].percentile(50)
         for name, line in plotted.items():
             line.append((size, samples[name].percentile(50)))
-        if size == _WITH_SEVERAL_CALLERS:
-            one = samples
-    rows += await _with_several(stand, effort, one)
+    rows += await _with_several(stand, effort)
     for size in effort.history_sizes[1:3]:
         for mode in ("vector", "fts"):
-            samples = await in_turns(searching(stand, user_of(size), mode), 1, effort)
+            samples = await in_turns(_contenders(stand, user_of(size), mode), effort)
             rows.append(_p50(f"{mode}, {size:,}, vector cached: p50", samples))
     size = _WITH_SEVERAL_CALLERS
-    samples = await in_turns(searching(stand, user_of(size), texts=questions(3)), 1, effort)
+    samples = await in_turns(_contenders(stand, user_of(size), new_questions=True), effort)
     rows.append(_p50(f"hybrid, {size:,}, a new question (the model embeds it): p50", samples))
     rows.append(await _cold(stand, effort))
     return Section("Search", rows, by_client=by_client, plotted=plotted)
@@ -77,17 +74,20 @@ def _p50(call: str, samples: dict[str, Sample], target: Target | None = None, *,
     return slower(f"search {call}", floor, service, target, client=client, headline=headline)
 
 
-async def _with_several(stand: Stand, effort: Effort, one: dict[str, Sample]) -> list[Row]:
-    callers = max(CALLERS)
-    many = await in_turns(searching(stand, user_of(_WITH_SEVERAL_CALLERS)), callers, effort)
-    what = f"search hybrid, {_WITH_SEVERAL_CALLERS:,}, vector cached"
-    speeds = {name: sample.calls_per_second for name, sample in many.items()}
-    grown = {name: (one[name].calls_per_second, speeds[name]) for name in (FLOOR, SERVICE)}
-    with_callers = callers_text(callers)
+async def _with_several(stand: Stand, effort: Effort) -> list[Row]:
+    user_id, callers = user_of(_WITH_SEVERAL_CALLERS), max(CALLERS)
+    alone = _contenders(stand, user_id)
+    together = _contenders(stand, user_id, callers=callers)
+    samples = await in_turns(
+        {"one, floor": alone[FLOOR], "one, service": alone[SERVICE], **together},
+        effort,
+    )
+    speeds = {name: sample.calls_per_second for name, sample in samples.items()}
+    what, with_callers = f"search hybrid, {_WITH_SEVERAL_CALLERS:,}, vector cached", callers_text(callers)
     return [
         throughput(f"{what}, {with_callers}: calls a second", speeds[FLOOR], speeds[SERVICE], client=speeds[CLIENT]),
-        throughput(f"{what}: {with_callers} against 1, the service", *grown[SERVICE], at_least(1)),
-        throughput(f"{what}: {with_callers} against 1, the floor", *grown[FLOOR]),
+        throughput(f"{what}: {with_callers} against 1, service", speeds["one, service"], speeds[SERVICE], at_least(1)),
+        throughput(f"{what}: {with_callers} against 1, floor", speeds["one, floor"], speeds[FLOOR]),
     ]
 
 
@@ -115,32 +115,41 @@ async def _search(stand: Stand, user_id: str) -> None:
     await stand.service.stubs.interactions.SearchInteractions(request)
 
 
-def searching(
-    stand: Stand, user_id: str, mode: str = "hybrid", texts: Iterator[str] | None = None
+def _contenders(
+    stand: Stand, user_id: str, mode: str = "hybrid", *, callers: int = 1, new_questions: bool = False
 ) -> dict[str, Contender[Any]]:
-    """The floor, the service, and the service through the Python client; with the same question unless told others."""
+    # No two contenders ask the same, or one would profit from what the other had embedded.
+    floor, service, client = (questions(seed) if new_questions else repeat(_KNOWN_QUESTION) for seed in (3, 4, 5))
+    return {
+        FLOOR: by_stubs(stand.floor, user_id, mode, floor, callers),
+        SERVICE: by_stubs(stand.service.stubs, user_id, mode, service, callers),
+        CLIENT: _by_client(stand.service, user_id, mode, client, callers),
+    }
+
+
+def by_stubs(
+    stubs: Stubs, user_id: str, mode: str = "hybrid", texts: Iterator[str] | None = None, callers: int = 1
+) -> Contender[pb.SearchInteractionsRequest]:
+    """Searches through these stubs: for these texts, or always for the same one."""
     asked = texts if texts is not None else repeat(_KNOWN_QUESTION)
 
-    async def queries(calls: int) -> list[str]:
-        return list(islice(asked, calls))
+    async def make(calls: int) -> Sequence[pb.SearchInteractionsRequest]:
+        return [messages.search_request(user_id, text, mode) for text in islice(asked, calls)]
 
-    async def requests(calls: int) -> Sequence[pb.SearchInteractionsRequest]:
-        return [messages.search_request(user_id, text, mode) for text in await queries(calls)]
+    async def call(_caller: int, request: pb.SearchInteractionsRequest) -> None:
+        await stubs.interactions.SearchInteractions(request)
 
-    async def floor(_caller: int, request: pb.SearchInteractionsRequest) -> None:
-        await stand.floor.interactions.SearchInteractions(request)
+    return Contender(make, call, callers)
 
-    async def service(_caller: int, request: pb.SearchInteractionsRequest) -> None:
-        await stand.service.stubs.interactions.SearchInteractions(request)
 
-    async def client(_caller: int, text: str) -> None:
-        await stand.service.client.search_interactions(user_id=user_id, query=text, search_mode=mode)
+def _by_client(service: Service, user_id: str, mode: str, texts: Iterator[str], callers: int) -> Contender[str]:
+    async def make(calls: int) -> Sequence[str]:
+        return list(islice(texts, calls))
 
-    return {
-        FLOOR: Contender(requests, floor),
-        SERVICE: Contender(requests, service),
-        CLIENT: Contender(queries, client),
-    }
+    async def call(_caller: int, text: str) -> None:
+        await service.client.search_interactions(user_id=user_id, query=text, search_mode=mode)
+
+    return Contender(make, call, callers)
 
 
 def _cold_users(effort: Effort) -> list[str]:

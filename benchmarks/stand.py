@@ -27,7 +27,7 @@ class Stubs:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The service, running on a Postgres of its own."""
+    """The service, running."""
 
     client: AsyncReflexioClient
     stubs: Stubs
@@ -61,10 +61,10 @@ async def stubs(address: str) -> AsyncIterator[Stubs]:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Service]:
-    """The service on an empty Postgres in a temporary folder; nothing is left behind."""
+async def serving(database_url: str | None = None) -> AsyncIterator[Service]:
+    """The service on this database, or on an empty Postgres in a temporary folder of which nothing is left behind."""
     async with AsyncExitStack() as started:
-        url = await started.enter_async_context(postgres())
+        url = database_url or await started.enter_async_context(postgres())
         address = await started.enter_async_context(
             listening("reflexio_server", "serve", "--port", "0", "--database-url", url, "--log-level", "warning")
         )

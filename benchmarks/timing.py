@@ -23,6 +23,8 @@ class Contender(Generic[T]):
     """Makes what so many calls need, before each turn and untimed."""
     call: Callable[[int, T], Awaitable[Any]]
     """Makes one call, for the caller of that number."""
+    callers: int = 1
+    """How many call at the same time."""
 
 
 @dataclass(slots=True)
@@ -45,20 +47,20 @@ class Sample:
         return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1] * 1000
 
 
-async def in_turns(contenders: Mapping[str, Contender[Any]], callers: int, effort: Effort) -> dict[str, Sample]:
-    """Measure all contenders with so many concurrent callers each."""
+async def in_turns(contenders: Mapping[str, Contender[Any]], effort: Effort) -> dict[str, Sample]:
+    """Measure all contenders; the samples have their names."""
     samples = {name: Sample() for name in contenders}
     for contender in contenders.values():
-        await _turn(contender, callers, _WARM_UP_CALLS * callers, effort.seconds)
+        await _turn(contender, _WARM_UP_CALLS * contender.callers, effort.seconds)
     for _ in range(effort.rounds):
         for name, contender in contenders.items():
-            turn = await _turn(contender, callers, max(effort.calls, callers), effort.seconds)
+            turn = await _turn(contender, max(effort.calls, contender.callers), effort.seconds)
             samples[name].latencies += turn.latencies
             samples[name].seconds += turn.seconds
     return samples
 
 
-async def _turn(contender: Contender[T], callers: int, calls: int, seconds: float) -> Sample:
+async def _turn(contender: Contender[T], calls: int, seconds: float) -> Sample:
     """All calls, or as many as begin within the seconds."""
     turn = Sample()
     work = iter(await contender.make(calls))
@@ -74,6 +76,6 @@ async def _turn(contender: Contender[T], callers: int, calls: int, seconds: floa
             if after - started >= seconds:
                 return
 
-    await asyncio.gather(*(caller(number) for number in range(callers)))
+    await asyncio.gather(*(caller(number) for number in range(contender.callers)))
     turn.seconds = time.perf_counter() - started
     return turn
