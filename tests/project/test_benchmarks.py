@@ -25,7 +25,7 @@ CALLS = [
         for what in ("calls a second", "p50", "slowest call, against the service's own p50")
     ),
     *(f"search hybrid, {size:,}, vector cached: p50" for size in QUICK.history_sizes),
-    "search hybrid, 1,000, vector cached: 8 callers against 1, the service",
+    "search hybrid, 1,000, vector cached: 8 callers against 1, service",
     f"first search of {QUICK.cold_size:,}, whose partition is loaded: p50 of {QUICK.cold_histories} users",
     "list 1,000 requests of 2 interactions: p50, against SQL and serialisation",
     "delete a session of 1,000 requests of 2 interactions: p50, against SQL",
