@@ -23,6 +23,7 @@ _ORG_ID = LOCAL_CALLER.org_id
 _OWNER = "the one who deletes"
 _OTHER = "somebody else"
 _IMAGES_PER_HUNDRED = 5
+_PER_REQUEST = 10
 _PAUSE = 0.05
 
 _LEFT = "select count(*) from interactions where org_id = $1 and session_id = $2"
@@ -35,7 +36,14 @@ async def measured(count: int, beside: int, seconds: int) -> str:
             pass
         connection = await connect(url)
         for session in ("first", "bare", "second"):
-            await write_history(connection, _OWNER, count, session_id=session, images_per_hundred=_IMAGES_PER_HUNDRED)
+            await write_history(
+                connection,
+                _OWNER,
+                count,
+                session_id=session,
+                images_per_hundred=_IMAGES_PER_HUNDRED,
+                per_request=_PER_REQUEST,
+            )
         await write_history(connection, _OWNER, beside, session_id="stays")
         await write_history(connection, _OTHER, beside)
         await connection.execute("vacuum analyze")

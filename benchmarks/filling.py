@@ -34,6 +34,8 @@ _PER_VERSION = 1000
 """Vectors that are written, and that count as committed, together."""
 _DIRECTIONS = 2000
 _NOISE = 1.3
+_PER_SESSION = 20
+"""Interactions of each session where they are short."""
 _DISTINCT_SENTENCES = 20_000
 """So many are made; longer histories repeat them."""
 _FIRST_MOMENT = 1_735_689_600 * 10**9
@@ -53,10 +55,12 @@ _SENTENCE = f"""
     from unnest($1::bigint[], $2::text[], $3::text[]) as s (number, role, said)
 """
 
-_REQUESTS = """
+_SESSION = f"coalesce($3, concat('session ', n / {_PER_SESSION}))"
+
+_REQUESTS = f"""
     insert into requests (org_id, request_id, user_id, source, agent_version, session_id, skip_aggregation,
                           force_extraction, created_at, text_bytes, image_bytes)
-    select $1, md5(concat($6::bigint, ' requests ', n / $6::bigint))::uuid, $2, '', '', $3, false, false,
+    select $1, md5(concat($6::bigint, ' requests ', n / $6::bigint))::uuid, $2, '', '', {_SESSION}, false, false,
            $7::bigint + n * 1000000000, 900 * $6::bigint, 0
     from generate_series($4::bigint, $4::bigint + $5::bigint - 1, $6::bigint) as n
 """
@@ -65,8 +69,8 @@ _INTERACTIONS = f"""
     insert into interactions (org_id, interaction_id, user_id, request_id, session_id, source, role, content,
                               shadow_content, expert_content, user_action, user_action_description,
                               interacted_image_url, has_image, created_at, {WORDS_COLUMN})
-    select $1, n, $2, md5(concat($6::bigint, ' requests ', n / $6::bigint))::uuid, $3, '', role, said, '', '', 1,
-           '', '', n % 100 < $7::bigint, $8::bigint + n * 1000000000, words
+    select $1, n, $2, md5(concat($6::bigint, ' requests ', n / $6::bigint))::uuid, {_SESSION}, '', role, said, '', '',
+           1, '', '', n % 100 < $8::bigint, $7::bigint + n * 1000000000, words
     from generate_series($4::bigint, $4::bigint + $5::bigint - 1) as n
     join sentences on number = n % {_DISTINCT_SENTENCES}
 """
@@ -88,9 +92,9 @@ async def write_history(
     user_id: str,
     count: int,
     *,
-    session_id: str = "",
+    session_id: str | None = None,
     images_per_hundred: int = 0,
-    per_request: int = 10,
+    per_request: int = 2,
 ) -> None:
     """Write so many interactions of one user, each with one vector.
 
@@ -98,9 +102,9 @@ async def write_history(
         connection: To the service's database, which must be migrated. It keeps a temporary table with sentences.
         user_id: Of which user.
         count: How many.
-        session_id: The session of all its requests.
+        session_id: The session of all its requests; None for many short ones.
         images_per_hundred: How many of a hundred interactions have an image, of 10 KiB.
-        per_request: How many interactions each request has; a divisor of 1,000.
+        per_request: How many interactions each request has: 2, 10 or 20.
     """
     await _write_sentences(connection)
     for block in blocks_of_vectors(count, seed=zlib.crc32(user_id.encode())):
@@ -109,10 +113,10 @@ async def write_history(
         first = (await connection.fetchval(_BLOCKS, needed) - needed + 1) * INTERACTION_ID_BLOCK
         versions = -(-size // _PER_VERSION)
         last_version = await connection.fetchval(_VERSIONS, versions)
-        whose = (_ORG_ID, user_id, session_id, first, size, per_request)
+        whose = (_ORG_ID, user_id, session_id, first, size, per_request, _FIRST_MOMENT)
         async with connection.transaction():
-            await connection.execute(_REQUESTS, *whose, _FIRST_MOMENT)
-            await connection.execute(_INTERACTIONS, *whose, images_per_hundred, _FIRST_MOMENT)
+            await connection.execute(_REQUESTS, *whose)
+            await connection.execute(_INTERACTIONS, *whose, images_per_hundred)
             if images_per_hundred:
                 await connection.execute(_IMAGES, _ORG_ID, first, size, images_per_hundred)
             await connection.copy_records_to_table(

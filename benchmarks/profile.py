@@ -87,7 +87,7 @@ async def _measured(seconds: float) -> dict[str, _Cost]:
         connection = await connect(url)
         for size in _HISTORIES:
             await write_history(connection, f"reader of {size}", size)
-        await write_history(connection, "lister", 2 * _LISTED, session_id="listed", per_request=2)
+        await write_history(connection, "lister", 2 * _LISTED, session_id="listed")
         await connection.execute("vacuum analyze")
         backend = psutil.Process(await connection.fetchval("select pg_backend_pid()"))
         postmaster = psutil.Process(backend.ppid())
