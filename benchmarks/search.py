@@ -26,6 +26,10 @@ _TARGETS = {100: 3, 1_000: 3, 10_000: 4, 100_000: 8}
 
 _WITH_SEVERAL_CALLERS = 1_000
 _SMALLEST_HEADLINE = 1_000
+_SCALE = (
+    f"That {max(CALLERS)} callers scale is taken as at least the throughput of one; what the floor gains tells what "
+    "the processors, which the callers share, have left."
+)
 _COLD_TARGET = 100
 _FETCHES = 30
 """Calls of the floor beside each cold search."""
@@ -66,7 +70,7 @@ async def section(stand: Stand, effort: Effort) -> Section:
     samples = await in_turns(_contenders(stand, user_of(size), new_questions=True), effort)
     rows.append(_p50(f"hybrid, {size:,}, a new question (the model embeds it): p50", samples))
     rows.append(await _cold(stand, effort))
-    return Section("Search", rows, by_client=by_client, plotted=plotted)
+    return Section("Search", rows, notes=[_SCALE], by_client=by_client, plotted=plotted)
 
 
 def _p50(call: str, samples: dict[str, Sample], target: Target | None = None, *, headline: bool = False) -> Row:
