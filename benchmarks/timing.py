@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,13 +34,13 @@ class Sample:
 
     latencies: list[float] = field(default_factory=list)
     """Seconds of each call."""
-    seconds: float = 0.0
-    """How long all turns together took."""
+    rates: list[float] = field(default_factory=list)
+    """Calls a second of all callers together, in each turn."""
 
     @property
     def calls_per_second(self) -> float:
-        """Calls of all callers together."""
-        return len(self.latencies) / self.seconds
+        """The median of the turns: one in which something else had the machine does not count."""
+        return statistics.median(self.rates)
 
     def percentile(self, percent: float) -> float:
         """Milliseconds within which `percent` of the calls ended, by the nearest rank."""
@@ -56,7 +57,7 @@ async def in_turns(contenders: Mapping[str, Contender[Any]], effort: Effort) -> 
         for name, contender in contenders.items():
             turn = await _turn(contender, max(effort.calls, contender.callers), effort.seconds)
             samples[name].latencies += turn.latencies
-            samples[name].seconds += turn.seconds
+            samples[name].rates += turn.rates
     return samples
 
 
@@ -77,5 +78,5 @@ async def _turn(contender: Contender[T], calls: int, seconds: float) -> Sample:
                 return
 
     await asyncio.gather(*(caller(number) for number in range(contender.callers)))
-    turn.seconds = time.perf_counter() - started
+    turn.rates.append(len(turn.latencies) / (time.perf_counter() - started))
     return turn
