@@ -15,7 +15,7 @@ from reflexio_server.settings import Settings
 from reflexio_server.store.database import Database
 
 from benchmarks.filling import DIMENSION, blocks_of_vectors
-from benchmarks.partitions import cache_of, nearest
+from benchmarks.partitions import Partitions
 from benchmarks.report import Row, Section, at_most
 from benchmarks.search import user_of
 from benchmarks.stand import Stand
@@ -68,11 +68,12 @@ async def _grown(url: str, warm_up_user: str, user: str) -> dict[str, int]:
     database.open(url)
     query = next(blocks_of_vectors(1, seed=3))[0].astype(np.float32)
     try:
-        cache = cache_of(database, _BUDGET)
-        await nearest(cache, warm_up_user, query)
+        partitions = Partitions(database, _BUDGET)
+        cache = partitions.cache
+        await partitions.nearest(warm_up_user, query)
         gc.collect()
         resident, held = process.memory_info().rss, cache.nbytes
-        await nearest(cache, user, query)
+        await partitions.nearest(user, query)
         gc.collect()
         grown = {
             "the index's own count": cache.nbytes - held,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from reflexio_server.access.caller import LOCAL_CALLER
 from reflexio_server.settings import Settings
 from reflexio_server.store.tables import INTERACTION_ID_BLOCK
+from reflexio_server.store.text_search import document_words, hashed_words
 
 from benchmarks.workload import exchanges
 
@@ -23,7 +24,7 @@ WORDS_COLUMN, WORDS_TYPE = "lexemes", "tsvector"
 """The column of `interactions` by which words are found."""
 
 WORDS = "to_tsvector('english', {text})"
-"""SQL for what a publish writes into it."""
+"""SQL for what a publish writes into it, of a text as `document_words` gives it."""
 
 DIMENSION = 384
 MODEL = Settings().embedding_model
@@ -51,9 +52,11 @@ _SENTENCES = f"""
 """
 
 _SENTENCE = f"""
-    insert into sentences select number, role, said, {WORDS.format(text="said")}
-    from unnest($1::bigint[], $2::text[], $3::text[]) as s (number, role, said)
+    insert into sentences select number, role, said, {WORDS.format(text="searchable")}
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as s (number, role, said, searchable)
 """
+
+_WORDS_OF_VECTORS = f"select coalesce({hashed_words('words')}, '') as words from sentences order by number"
 
 _SESSION = f"coalesce($3, concat('session ', n / {_PER_SESSION}))"
 
@@ -106,7 +109,7 @@ async def write_history(
         images_per_hundred: How many of a hundred interactions have an image, of 10 KiB.
         per_request: How many interactions each request has: 2, 10 or 20.
     """
-    await _write_sentences(connection)
+    words = await _write_sentences(connection)
     for block in blocks_of_vectors(count, seed=zlib.crc32(user_id.encode())):
         size = len(block)
         needed = -(-size // INTERACTION_ID_BLOCK) + 1
@@ -120,14 +123,18 @@ async def write_history(
             if images_per_hundred:
                 await connection.execute(_IMAGES, _ORG_ID, first, size, images_per_hundred)
             await connection.copy_records_to_table(
-                "vectors", records=_rows(user_id, first, last_version - versions + 1, block), columns=_COLUMNS
+                "vectors", records=_rows(user_id, first, last_version - versions + 1, block, words), columns=_COLUMNS
             )
             await connection.execute(_USER, _ORG_ID, user_id, last_version)
 
 
-async def _write_sentences(connection: asyncpg.Connection) -> None:
+_words: list[bytes] = []
+"""What stands beside the vector of each sentence; the same on every connection."""
+
+
+async def _write_sentences(connection: asyncpg.Connection) -> list[bytes]:
     if await connection.fetchval("select to_regclass('pg_temp.sentences') is not null"):
-        return
+        return _words
     said = [message for exchange in islice(exchanges(7), _DISTINCT_SENTENCES // 2) for message in exchange]
     await connection.execute(_SENTENCES)
     await connection.execute(
@@ -135,17 +142,23 @@ async def _write_sentences(connection: asyncpg.Connection) -> None:
         list(range(len(said))),
         [message["role"] for message in said],
         [message["content"] for message in said],
+        [document_words(message["content"]) for message in said],
     )
     await connection.execute("analyze sentences")
+    _words[:] = [row["words"] for row in await connection.fetch(_WORDS_OF_VECTORS)]
+    return _words
 
 
-_COLUMNS = ["org_id", "interaction_id", "model", "chunk", "user_id", "version", "dimension", "vector"]
+_COLUMNS = ["org_id", "interaction_id", "model", "chunk", "user_id", "version", "dimension", "vector", "words"]
 
 
-def _rows(user_id: str, first: int, version: int, block: NDArray[np.float16]) -> Iterator[Sequence[object]]:
+def _rows(
+    user_id: str, first: int, version: int, block: NDArray[np.float16], words: Sequence[bytes]
+) -> Iterator[Sequence[object]]:
     dimension = block.shape[1]
     for n, vector in enumerate(block):
-        yield _ORG_ID, first + n, MODEL, 0, user_id, version + n // _PER_VERSION, dimension, vector.tobytes()
+        stored = (dimension, vector.tobytes(), words[(first + n) % _DISTINCT_SENTENCES])
+        yield _ORG_ID, first + n, MODEL, 0, user_id, version + n // _PER_VERSION, *stored
 
 
 def blocks_of_vectors(count: int, seed: int, dimension: int = DIMENSION) -> Iterator[NDArray[np.float16]]:

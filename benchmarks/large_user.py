@@ -3,7 +3,7 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import numpy as np
@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from reflexio_server.access.caller import LOCAL_CALLER
 from reflexio_server.domain.ids import InteractionId, UserId
 from reflexio_server.domain.interaction import InteractionFilter
-from reflexio_server.index.vector_index import Neighbour
 from reflexio_server.store import deletions
 
 from benchmarks.database import connect, opened, postgres
 from benchmarks.filling import blocks_of_vectors, write_history
-from benchmarks.partitions import TOP_K, cache_of, nearest
+from benchmarks.partitions import TOP_K, Partitions
 from benchmarks.report import table
 
 _MIB = 1024 * 1024
@@ -39,10 +38,11 @@ async def measured(count: int, searches: int) -> str:
         connection = await connect(url)
         await write_history(connection, _USER, count)
         await connection.execute("vacuum analyze")
-        cache = cache_of(database, _BUDGET)
+        partitions = Partitions(database, _BUDGET)
+        cache = partitions.cache
 
-        async def search(query: NDArray[np.float32], where: InteractionFilter) -> Sequence[Neighbour]:
-            return await nearest(cache, _USER, query, where)
+        async def search(query: NDArray[np.float32], where: InteractionFilter) -> list[int]:
+            return await partitions.nearest(_USER, query, where)
 
         anything = InteractionFilter()
         before = psutil.Process().memory_info().rss
@@ -62,7 +62,7 @@ async def measured(count: int, searches: int) -> str:
         for share in _FILTERS:
             where = InteractionFilter(start_time=int(newest - share * (newest - oldest)))
             lines += await _searched(f"search among {100 * share:g} %", queries[:10], where, search)
-        answers = [[n.interaction_id for n in await search(query, anything)] for query in queries]
+        answers = [await search(query, anything) for query in queries]
         found = await _recall(connection, queries, answers)
         lines.append((f"recall@{TOP_K} against brute force", f"{found:.4f}"))
         best = InteractionId(answers[0][0])
@@ -73,7 +73,7 @@ async def measured(count: int, searches: int) -> str:
             )
         )
         lines.append(("the search after it, ms", _ms(await _seconds(lambda: search(queries[0], anything)))))
-        gone = best not in [n.interaction_id for n in await search(queries[0], anything)]
+        gone = best not in await search(queries[0], anything)
         lines.append(("what was deleted is gone", "yes" if gone else "NO"))
         await write_history(connection, _USER, 1)
         lines.append(("the search after one more came, ms", _ms(await _seconds(lambda: search(queries[0], anything)))))

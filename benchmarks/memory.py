@@ -12,7 +12,7 @@ from reflexio_server.store import vectors
 
 from benchmarks.database import connect, opened, postgres
 from benchmarks.filling import blocks_of_vectors, write_history
-from benchmarks.partitions import TOP_K, cache_of, nearest
+from benchmarks.partitions import TOP_K, Partitions
 from benchmarks.report import table
 
 _MIB = 1024 * 1024
@@ -32,7 +32,8 @@ async def measured(users: int, interactions: int, budget_mib: int, passes: int) 
             await write_history(connection, name, interactions)
         await connection.execute("vacuum analyze")
         queries = next(blocks_of_vectors(100, seed=9)).astype(np.float32)
-        cache = cache_of(database, budget_mib * _MIB)
+        partitions = Partitions(database, budget_mib * _MIB)
+        cache = partitions.cache
         loads = _Loads()
         chance = Random(4)
         lines, wrong, checked = [], 0, 0
@@ -45,11 +46,11 @@ async def measured(users: int, interactions: int, budget_mib: int, passes: int) 
                 for place, name in enumerate(order, 1):
                     number = next(numbers)
                     query = queries[number % len(queries)]
-                    found = await nearest(cache, name, query)
+                    found = await partitions.nearest(name, query)
                     most = max(most, cache.nbytes)
                     if number % _CHECKED_OF == 0:
                         checked += 1
-                        wrong += [n.interaction_id for n in found] != await _brute_force(connection, name, query)
+                        wrong += found != await _brute_force(connection, name, query)
                     if place % max(1, users // _LINES) == 0:
                         touched = max(touched, place) if turn == 0 else users
                         per_search = (time.perf_counter() - started) * 1000 / (number + 1)
