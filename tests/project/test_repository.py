@@ -22,7 +22,7 @@ def _files() -> list[Path]:
         check=True,
     )
     names = [name for name in listed.stdout.splitlines() if not name.startswith(_GENERATED)]
-    return [_ROOT / name for name in names if (_ROOT / name).is_file() and not name.endswith(".binpb")]
+    return [_ROOT / name for name in names if (_ROOT / name).is_file() and not name.endswith((".binpb", ".png"))]
 
 
 @pytest.mark.parametrize("path", [p for p in _files() if p.suffix == ".py"], ids=lambda p: str(p.relative_to(_ROOT)))
