@@ -22,6 +22,7 @@ DIMENSION = 8
 DIRECTIONS = np.random.default_rng(5).standard_normal((6, DIMENSION)).astype(np.float32)
 DIRECTIONS /= np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
 STORED = DIRECTIONS.astype(np.float16).astype(np.float32)
+REQUESTS = [UUID(int=1), UUID(int=2), UUID(int=2 << 64)]
 WORDS = [7, 2**31, 2**32 - 1]
 ASKED = tuple(QueryWord(word) for word in WORDS)
 
@@ -46,7 +47,7 @@ said = st.builds(
     interaction_id=st.integers(1, 20),
     created_at=st.integers(0, 5),
     session_id=st.sampled_from(["", "a", "b"]),
-    request=st.integers(0, 1),
+    request=st.integers(0, 2),
     role=st.sampled_from(["User", "Ann"]),
     words=st.lists(st.sampled_from([*WORDS, 0, 99]), max_size=6).map(tuple),
     pieces=st.lists(st.integers(0, 5), min_size=1, max_size=2).map(tuple),
@@ -146,7 +147,7 @@ def rows_of(interactions):
     return InteractionRows(
         interaction_ids=[s.interaction_id for s in interactions],
         created_ats=[s.created_at for s in interactions],
-        request_ids=b"".join(UUID(int=(s.request + 1) << 64).bytes for s in interactions),
+        request_ids=b"".join(REQUESTS[s.request].bytes for s in interactions),
         session_ids=[s.session_id for s in interactions],
         roles=[s.role for s in interactions],
         sources=["" for _ in interactions],

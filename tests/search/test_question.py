@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from reflexio_server.search.dates import spans_in
 from reflexio_server.search.question import Reading, read
 
+CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
+LONG_S = "\N{LATIN SMALL LETTER LONG S}"
 NOW = int(datetime(2024, 6, 12, 15, tzinfo=UTC).timestamp()) * 10**9
 ROLES = ["Caroline", "Ann", "Ann Lee", "User", "Agent", "assistant", "Dr. Jean-Luc Neil", "Ünal", "Mary Ann"]
 
@@ -21,7 +23,8 @@ def first_person(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "text", ["what did Caroline say", "WHAT DID CAROLINE SAY", "caroline?", "(Caroline)", "tell me of caroline’s day"]
+    "text",
+    ["what did Caroline say", "WHAT DID CAROLINE SAY", "caroline?", "(Caroline)", f"tell me of caroline{CURLY}s day"],
 )
 def test_a_role_is_named_in_any_case(text: str):
     assert roles(text) == ["Caroline"]
@@ -76,7 +79,7 @@ def test_common_nouns_are_roles_only_where_they_speak(text: str, expected: list[
     ("text", "expected"),
     [
         ("What is Caroline's favourite colour?", "What is my favourite colour?"),
-        ("What is Caroline’s favourite colour?", "What is my favourite colour?"),
+        (f"What is Caroline{CURLY}s favourite colour?", "What is my favourite colour?"),
         ("Where did caroline go with Ann Lee?", "Where did I go with I?"),
         ("What did the user say?", "What did I say?"),
         ("Caroline", "I"),
@@ -101,11 +104,12 @@ def test_a_role_without_words_or_with_very_many_is_never_named():
 
 
 TEXTS = st.text(max_size=40) | st.lists(
-    st.sampled_from(["ann", "Lee", "the", "agent", "did", "'s", "’s", "ſ", "İ", "Mary", " ", "?", "ŉ"]), max_size=10
+    st.sampled_from(["ann", "Lee", "the", "agent", "did", "'s", f"{CURLY}s", LONG_S, "İ", "Mary", " ", "?", "ŉ"]),
+    max_size=10,
 ).map(" ".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TEXTS, st.lists(TEXTS | st.sampled_from(ROLES), max_size=4))
 def test_no_text_and_no_role_is_too_strange(text: str, among: list[str]):
     reading = read(text, among, NOW)

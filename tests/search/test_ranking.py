@@ -14,7 +14,6 @@ from tests.search.flows import MODES
 
 HYBRID, VECTOR, FTS = SearchMode.HYBRID, SearchMode.VECTOR, SearchMode.FTS
 DAY = 24 * 3600 * 10**9
-MOST = 1 + 1e-9
 
 
 def evidence(*candidates: dict) -> Evidence:
@@ -154,7 +153,7 @@ candidates = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(
     st.lists(candidates, max_size=12),
     st.sampled_from(MODES),

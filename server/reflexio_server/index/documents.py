@@ -29,8 +29,6 @@ _ROW = np.dtype(
     ]
 )
 
-_NO_SESSION = hash("")
-
 _FEW_GONE = 256
 """So many slots of what is gone are kept in any case before the others are moved together."""
 
@@ -103,8 +101,10 @@ class Documents:
         rows["session"] = [hash(session_id) for session_id in added.session_ids]
         rows["source"] = [hash(source) for source in added.sources]
         # Without a session, what was published together is a conversation of its own.
-        requests = np.frombuffer(added.request_ids, np.int64)[::2]
-        rows["conversation"] = np.where(rows["session"] == _NO_SESSION, requests, rows["session"])
+        rows["conversation"] = [
+            hash(session_id) if session_id else hash(request_id)
+            for session_id, request_id in zip(added.session_ids, rows["request_id"].tolist(), strict=True)
+        ]
         rows["role"] = [self._role_codes.setdefault(role, len(self._role_codes)) for role in added.roles]
         rows["words"] = added.word_counts
         rows["asks"] = added.asks
