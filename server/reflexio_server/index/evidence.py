@@ -57,16 +57,13 @@ class Evidence:
         return cls(ids, ids, numbers, numbers, numbers, flags, flags)
 
     def joined(self, other: "Evidence") -> "Evidence":
-        """These candidates, and those of `other` that are not among them."""
-        new = ~np.isin(other.interaction_ids, self.interaction_ids)
-        if not new.any():
-            return self
+        """These candidates, and those of `other`, which must be others."""
         return Evidence(
-            np.concatenate([self.interaction_ids, other.interaction_ids[new]]),
-            np.concatenate([self.created_ats, other.created_ats[new]]),
-            np.concatenate([self.words, other.words[new]]),
-            np.concatenate([self.similarity, other.similarity[new]]),
-            np.concatenate([self.own_similarity, other.own_similarity[new]]),
-            np.concatenate([self.of_role, other.of_role[new]]),
-            np.concatenate([self.asks, other.asks[new]]),
+            np.concatenate([self.interaction_ids, other.interaction_ids]),
+            np.concatenate([self.created_ats, other.created_ats]),
+            np.concatenate([self.words, other.words]),
+            np.concatenate([self.similarity, other.similarity]),
+            np.concatenate([self.own_similarity, other.own_similarity]),
+            np.concatenate([self.of_role, other.of_role]),
+            np.concatenate([self.asks, other.asks]),
         )

@@ -90,6 +90,12 @@ class Partition:
         """Remove interactions; those that it does not have do not matter."""
         self._remove(np.fromiter(interaction_ids, np.int64))
 
+    def those_among(self, interaction_ids: Iterable[int]) -> Sequence[int]:
+        """Those of these interactions that it has."""
+        slots = self._documents.find(np.fromiter(interaction_ids, np.int64))
+        found: Sequence[int] = self._documents.rows["interaction_id"][slots].tolist()
+        return found
+
     def word_scores(self, words: Sequence[QueryWord]) -> WordScores:
         """What it has of these words."""
         return WordScores(self._documents, self._terms, words)

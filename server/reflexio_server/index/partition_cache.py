@@ -107,6 +107,9 @@ class PartitionCache:
             others.add(waiting)
 
         def gather(partition: Partition) -> Evidence:
+            if waiting is not None:
+                # What has got vectors meanwhile must not count twice when words are counted.
+                others.remove(partition.those_among(waiting.interaction_ids))
             scores = partition.word_scores(question.words), others.word_scores(question.words)
             statistics = scores[0].statistics.joined(scores[1].statistics)
             found = partition.evidence(question, scores[0], statistics)
