@@ -16,6 +16,7 @@ from reflexio_server.settings import Settings
 from reflexio_server.store.database import Database
 from sqlalchemy import text
 
+from tests.contracts.context import Turn, similarities
 from tests.fakes.embedder import FakeEmbedder, missing_embedder
 
 OLD, NEW = "old-64", "new-32"
@@ -119,7 +120,7 @@ async def check_against_brute_force(url: str, client: reflexio.AsyncReflexioClie
 
     Nothing else may change anything meanwhile but a switch. Returns the model that answered.
     """
-    texts = await ask(url, "select interaction_id, role, content from interactions where user_id = :user", user=user_id)
+    texts = await ask(url, "select * from interactions where user_id = :user", user=user_id)
     before = await _active(url)
     answer = await client.search_interactions(user_id=user_id, query=query, search_mode="vector", top_k=1000)
     models = {before, await _active(url)}
@@ -128,10 +129,16 @@ async def check_against_brute_force(url: str, client: reflexio.AsyncReflexioClie
     for model in models:
         embedder = FakeEmbedder(name=model, dimension=_DIMENSIONS[model])
         query_vector = embedder.encode([query])[0]
-        expected = {
-            row.interaction_id: float((embedder.encode([f"{row.role}: {row.content}"])[0].astype("<f2")) @ query_vector)
+        turns = [
+            Turn(
+                row.interaction_id,
+                row.created_at,
+                row.session_id or row.request_id,
+                embedder.encode([f"{row.role}: {row.content}"])[0].astype("<f2").astype(np.float32),
+            )
             for row in texts
-        }
+        ]
+        expected = {which: max(0.0, cosine) for which, cosine in similarities(turns, query_vector).items()}
         if got == pytest.approx(expected, abs=2e-3):
             return model
     raise AssertionError(f"{user_id}: {got} is no answer of {models}")

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
+from tests.contracts.context import Turn, similarities
 from tests.fakes.embedder import FakeEmbedder
 from tests.running import Postgres, RunningServer, running_server
 
@@ -167,20 +168,15 @@ def _brute_force(database_url: str, user_id: str, query: str, filters: dict[str,
         rows[which] = row
         if which not in nearest or vector @ query_vector > nearest[which] @ query_vector:
             nearest[which] = vector
-    conversations: dict[Any, list[int]] = {}
-    for which in sorted(rows, key=lambda which: (rows[which]["created_at"], which)):
-        row = rows[which]
-        conversations.setdefault(row["session_id"] or row["request_id"], []).append(which)
-    scores = {}
-    for said in conversations.values():
-        for place, which in enumerate(said):
-            mixed = nearest[which].copy()
-            for beside in (place - 1, place + 1):
-                if 0 <= beside < len(said):
-                    mixed += np.float32(0.3) * nearest[said[beside]]
-            if which in pool and _fits(rows[which], filters):
-                scores[which] = max(0.0, min(1.0, float(mixed @ query_vector / np.linalg.norm(mixed))))
-    return scores
+    turns = [
+        Turn(which, row["created_at"], row["session_id"] or row["request_id"], nearest[which])
+        for which, row in rows.items()
+    ]
+    return {
+        which: max(0.0, min(1.0, cosine))
+        for which, cosine in similarities(turns, query_vector).items()
+        if which in pool and _fits(rows[which], filters)
+    }
 
 
 def _fits(row: Any, filters: dict[str, Any]) -> bool:

@@ -1,6 +1,9 @@
 """Vectors in Postgres: stored once, with a version, and read as changes."""
 
 import asyncio
+import hashlib
+import itertools
+from collections import Counter
 
 import pytest
 from reflexio_server.domain.ids import UserId
@@ -18,19 +21,32 @@ def corpus(database, org_id):
 @pytest.fixture
 def changes(database, org_id, user_id):
     async def changes(since=0, deletions_since=0, portion=1000, model=MODEL, dimension=DIMENSION):
-        async with database.autocommit() as connection:
-            return await vectors.changes(
-                connection,
-                org_id,
-                user_id,
-                model,
-                dimension,
-                vectors_since=since,
-                deletions_since=deletions_since,
-                portion=portion,
-            )
+        return await vectors.changes(
+            database,
+            org_id,
+            user_id,
+            model,
+            dimension,
+            vectors_since=since,
+            deletions_since=deletions_since,
+            portion=portion,
+        )
 
     return changes
+
+
+async def version_of(database, org_id, user_id):
+    query = text("select version from user_versions where org_id = :org_id and user_id = :user_id")
+    async with database.autocommit() as connection:
+        return await connection.scalar(query, {"org_id": org_id, "user_id": user_id})
+
+
+def word_hash(stem):
+    return hashlib.sha256(stem.encode()).digest()[:4]
+
+
+def chunks(data, size):
+    return [data[start : start + size] for start in range(0, len(data), size)]
 
 
 def texts_of(user_id, published):
@@ -59,8 +75,8 @@ async def test_several_users_are_stored_together_in_any_order(database, org_id, 
         )
 
     await asyncio.gather(*(store(order) for order in (users, users[::-1], users[::2], users[1::2])))
+    versions = [await version_of(database, org_id, user) for user in users]
     async with database.autocommit() as connection:
-        versions = [await vectors.version_of(connection, org_id, user) for user in users]
         count = await connection.scalar(text("select count(*) from vectors where org_id = :o"), {"o": org_id})
     assert None not in versions
     assert count == 10
@@ -81,13 +97,11 @@ async def test_a_user_whose_vectors_are_being_changed_holds_up_nobody_else(datab
         await holder.commit()
     again = await vectors.store(database, org_id, MODEL, DIMENSION, texts)
     assert (again.busy, again.interaction_ids) == (set(), set(published[held].interaction_ids))
-    async with database.autocommit() as connection:
-        assert await vectors.version_of(connection, org_id, held) > before
+    assert await version_of(database, org_id, held) > before
 
 
 async def test_a_user_without_vectors_has_no_version(database, org_id, user_id, changes):
-    async with database.autocommit() as connection:
-        assert await vectors.version_of(connection, org_id, user_id) is None
+    assert await version_of(database, org_id, user_id) is None
     assert await changes() is None
 
 
@@ -97,11 +111,11 @@ async def test_changes_carry_what_filters_need(corpus, user_id, changes):
     )
     change = await changes()
     rows = change.added
-    assert list(rows.interaction_ids) == [*published.interaction_ids] * 2
-    assert (list(rows.created_ats), list(rows.session_ids)) == ([42, 42], ["s", "s"])
-    assert (list(rows.roles), list(rows.sources)) == (["Agent", "Agent"], ["web", "web"])
-    assert rows.request_ids == published.request_id.bytes * 2
-    assert len(rows.vectors) == 2 * 2 * DIMENSION
+    assert (list(rows.interaction_ids), list(rows.piece_counts)) == (list(published.interaction_ids), [2])
+    assert (list(rows.created_ats), list(rows.session_ids)) == ([42], ["s"])
+    assert (list(rows.roles), list(rows.sources), list(rows.asks)) == (["Agent"], ["web"], [False])
+    assert rows.request_ids == published.request_id.bytes
+    assert rows.vectors == b"".join(vector.astype("<f2").tobytes() for vector in (unit(1), unit(0, 1)))
     assert change.added_up_to == change.version
     assert await changes(since=change.version) == vectors.Changes(
         change.version, change.reload_before, [], None, change.version, None
@@ -138,3 +152,71 @@ async def test_deletions_are_told_from_the_version_on(corpus, user_id, changes):
     assert change.added is None
     assert (await changes(deletions_since=change.version)).deleted == []
     assert list((await changes()).added.interaction_ids) == [ids[1]]
+
+
+async def test_rows_of_several_interactions_belong_together(corpus, user_id, changes):
+    said = [("one lemon", [unit(1)]), ("two lemons and two limes?", [unit(2, 1), unit(0, 1)]), ("", [unit(3, 1)])]
+    published = await corpus.publish(user_id, *(content or "the of and" for content, _ in said), role="x")
+    await corpus.embed(user_id, published, *(pieces for _, pieces in said))
+    rows = (await changes()).added
+    by_id = {}
+    words, pieces = iter(chunks(rows.words, 4)), iter(chunks(rows.vectors, 2 * DIMENSION))
+    for place, interaction_id in enumerate(rows.interaction_ids):
+        by_id[interaction_id] = (
+            rows.asks[place],
+            Counter(itertools.islice(words, rows.word_counts[place])),
+            list(itertools.islice(pieces, rows.piece_counts[place])),
+        )
+    assert (next(words, None), next(pieces, None)) == (None, None)
+    x, lemon, lime, one, two = (word_hash(stem) for stem in ("x", "lemon", "lime", "one", "two"))
+    stored = [[vector.astype("<f2").tobytes() for vector in of_one] for _, of_one in said]
+    assert [by_id[interaction_id] for interaction_id in published.interaction_ids] == [
+        (False, Counter({x: 1, one: 1, lemon: 1}), stored[0]),
+        (True, Counter({x: 1, two: 2, lemon: 1, lime: 1}), stored[1]),
+        (False, Counter({x: 1}), stored[2]),
+    ]
+
+
+async def test_words_that_an_older_server_did_not_store_are_computed(database, org_id, corpus, user_id, changes):
+    published = await corpus.publish(user_id, "tea for two, tea for me", "nothing")
+    await corpus.embed(user_id, published, [unit(1), unit(2)], [unit(3)])
+    stored = (await changes()).added
+    async with database.autocommit() as connection:
+        query = "update vectors set words = null where org_id = :org_id and words is not null returning chunk"
+        assert list(await connection.scalars(text(query), {"org_id": org_id})) == [0, 0], "beside the first vector only"
+    assert (await changes()).added == stored
+    assert sorted(stored.word_counts) == [2, 4], "the roles, twice tea and once two, and nothing"
+
+
+@pytest.mark.parametrize(
+    ("content", "asks"),
+    [
+        ("when?", True),
+        ("when? now.", True),
+        ("\N{FULLWIDTH QUESTION MARK}", True),
+        ("\N{ARABIC QUESTION MARK} x", True),
+        ("why\\uff1f", False),
+        ("now.", False),
+        ("\\", False),
+        ("uff1f 061f [] \\u", False),
+        ("\N{INVERTED QUESTION MARK}", False),
+    ],
+)
+async def test_what_has_a_question_mark_asks(corpus, user_id, changes, content, asks):
+    published = await corpus.publish(user_id, f"{content} tea")
+    await corpus.embed(user_id, published, unit(1))
+    assert list((await changes()).added.asks) == [asks]
+
+
+async def test_words_survive_a_change_of_the_model(database, org_id, corpus, user_id, changes):
+    """What a former model had vectors of is only given a new version: its words stay."""
+    published = await corpus.publish(user_id, "tea for two")
+    await corpus.embed(user_id, published, unit(1))
+    before = (await changes()).added
+    async with database.autocommit() as connection:
+        query = "insert into embedding_queue (org_id, interaction_id, user_id, leased_until) values (:o, :i, :u, now())"
+        [interaction_id] = published.interaction_ids
+        await connection.execute(text(query), {"o": org_id, "i": interaction_id, "u": user_id})
+    since = (await changes()).version
+    await corpus.embed(user_id, published, unit(1))
+    assert (await changes(since=since)).added == before
