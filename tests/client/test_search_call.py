@@ -1,9 +1,18 @@
 """From the arguments of `search_interactions` to the request on the wire, and back."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
-from reflexio import InvalidArgumentError, SearchInteractionsRequest, SearchMode
+from reflexio import (
+    InvalidArgumentError,
+    QueryInterpretation,
+    ScoreExplanation,
+    SearchInteractionsRequest,
+    SearchMode,
+)
 from reflexio._calls import search
 from reflexio.v1 import interaction_pb2
 from reflexio.v1 import interaction_service_pb2 as pb
@@ -22,7 +31,7 @@ def refused_field(request=None, **keywords):
 ALL = {
     "user_id": "u", "query": "q", "request_id": "r", "session_id": "s", "start_time": 1.5,
     "end_time": datetime(2024, 1, 1, tzinfo=UTC), "top_k": 5, "most_recent_k": 7, "search_mode": "FTS", "role": "User",
-    "source": "web", "include_images": True,
+    "source": "web", "include_images": True, "min_score": 0.25, "explain": True,
 }  # fmt: skip
 
 
@@ -33,7 +42,8 @@ def test_keywords_a_dict_and_an_object_say_the_same():
     assert call(SearchInteractionsRequest(**ALL)).request == request
     assert call({"user_id": "u", "query": "q"}, **(ALL | {"query": None})).request == request
     expected = pb.SearchInteractionsRequest(
-        user_id="u", query="q", top_k=5, search_mode=pb.SEARCH_MODE_FTS, include_images=True,
+        user_id="u", query="q", top_k=5, search_mode=pb.SEARCH_MODE_FTS, include_images=True, min_score=0.25,
+        explain=True,
         filter={"request_id": "r", "session_id": "s", "role": "User", "source": "web", "most_recent_k": 7},
     )  # fmt: skip
     expected.filter.start_time.FromNanoseconds(1_500_000_000)
@@ -46,6 +56,7 @@ def test_what_is_left_out_is_not_sent():
 
     assert request == pb.SearchInteractionsRequest(user_id="u", filter={}, search_mode=pb.SEARCH_MODE_HYBRID)
     assert not request.HasField("top_k")
+    assert not request.HasField("min_score")
     assert not request.filter.HasField("most_recent_k")
 
 
@@ -68,6 +79,16 @@ def test_what_is_left_out_is_not_sent():
         ({"user_id": "u", "start_time": "today"}, "start_time"),
         ({"user_id": "u", "end_time": float("inf")}, "end_time"),
         ({"user_id": "u", "include_images": 1}, "include_images"),
+        ({"user_id": "u", "explain": 1}, "explain"),
+        ({"user_id": "u", "explain": None}, "explain"),
+        ({"user_id": "u", "min_score": "0.5"}, "min_score"),
+        ({"user_id": "u", "min_score": b"1"}, "min_score"),
+        ({"user_id": "u", "min_score": True}, "min_score"),
+        ({"user_id": "u", "min_score": [0.5]}, "min_score"),
+        ({"user_id": "u", "min_score": 1j}, "min_score"),
+        ({"user_id": "u", "min_score": 10**400}, "min_score"),
+        ({"user_id": "u", "min_score": float("nan")}, "min_score"),
+        ({"user_id": "u", "min_score": float("inf")}, "min_score"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(keywords, field):
@@ -77,6 +98,15 @@ def test_wrong_arguments_are_refused_by_name(keywords, field):
 
 def test_numbers_that_the_rules_forbid_are_left_to_the_server():
     assert call(user_id="u", top_k=-1).request.top_k == -1
+    assert call(user_id="u", min_score=1.5).request.min_score == 1.5
+
+
+@pytest.mark.parametrize("score", [1, 0, 0.5, Fraction(1, 2), Decimal("0.5"), np.float32(0.5), np.int64(1)], ids=repr)
+def test_a_score_may_be_any_number(score):
+    request = call(user_id="u", min_score=score).request
+
+    assert request.HasField("min_score")
+    assert request.min_score == float(score)
 
 
 def test_a_request_must_be_one():
@@ -91,7 +121,13 @@ def test_a_request_and_keywords_must_not_contradict_each_other():
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("filter.end_time", "end_time"), ("top_k", "top_k"), ("filter.session_id", "session_id")]
+    ("path", "name"),
+    [
+        ("filter.end_time", "end_time"),
+        ("top_k", "top_k"),
+        ("filter.session_id", "session_id"),
+        ("min_score", "min_score"),
+    ],
 )
 def test_errors_name_the_argument(path, name):
     assert call(user_id="u").argument_name(path) == name
@@ -128,6 +164,38 @@ def test_the_answer_has_a_score_for_each_interaction():
     assert (found.content, found.shadow_content, found.expert_content) == ("c", "s", "e")
     assert (found.user_action.value, found.user_action_description, f"{found.user_action}") == ("scroll", "d", "scroll")
     assert (found.has_image, found.image_encoding, found.created_at, found.score) == (True, "", 12, 0.5)
+    assert (found.explanation, response.interpretation) == (None, None)
+
+
+def test_what_was_explained_is_told():
+    answer = pb.SearchInteractionsResponse(
+        hits=[
+            {
+                "score": 0.75,
+                "explanation": {"words": 0.5, "meaning": 0.25, "role": 0.125, "time": 0.0625, "statement": 1},
+            },
+            {"score": 0.5, "explanation": {}},
+        ],
+        interpretation={
+            "roles": ["Ann", "Ben"],
+            "spans": [{"start_time": {"seconds": 86_400}, "end_time": {"seconds": 172_800}}],
+        },
+    )
+    response = call(user_id="u").read(answer)
+
+    assert [found.explanation for found in response.interactions] == [
+        ScoreExplanation(words=0.5, meaning=0.25, role=0.125, time=0.0625, statement=1),
+        ScoreExplanation(words=0, meaning=0, role=0, time=0, statement=0),
+    ]
+    assert response.interpretation == QueryInterpretation(
+        roles=["Ann", "Ben"], spans=[(datetime(1970, 1, 2, tzinfo=UTC), datetime(1970, 1, 3, tzinfo=UTC))]
+    )
+
+
+def test_a_query_that_names_nothing_was_understood_all_the_same():
+    response = call(user_id="u").read(pb.SearchInteractionsResponse(interpretation={}))
+
+    assert response.interpretation == QueryInterpretation(roles=[], spans=[])
 
 
 def test_an_action_that_only_a_newer_server_knows_is_none_we_can_name():

@@ -104,6 +104,10 @@ SEARCH = [
         Case("SearchInteractions", f"search mode {mode}", "search_mode", "enum.defined_only", {"search_mode": mode})
         for mode in (4, 99, -1)
     ),
+    *(
+        Case("SearchInteractions", f"min_score of {score}", "min_score", "double.gte_lte", {"min_score": score})
+        for score in (-1e-9, 1.000001, -1, 2, 1e308, float("inf"), float("-inf"), float("nan"))
+    ),
 ]
 
 

@@ -36,6 +36,8 @@ _VIOLATIONS = {
         join vectors v on v.org_id = d.org_id and v.interaction_id = d.interaction_id
         where d.org_id = :org_id and d.failed_model is null
         and v.model = coalesce((select model from embedding_models where state = 'active'), v.model)""",
+    "vectors with words that are not the first of their interaction": """
+        select count(*) from vectors where org_id = :org_id and chunk <> 0 and words is not null""",
     "requests that lost interactions which nobody deleted": """
         select count(*) from requests r where org_id = :org_id
         and not exists (select from interactions i where i.org_id = r.org_id and i.request_id = r.request_id)""",

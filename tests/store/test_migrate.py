@@ -1,11 +1,14 @@
 """The schema is brought up to date once, however often and by however many it is asked for."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.store import vectors
 from reflexio_server.store.database import Database
 from reflexio_server.store.migrate import migrate
 from reflexio_server.store.tables import metadata
@@ -97,3 +100,30 @@ async def test_keys_of_before_are_erased_with_their_users(empty: list[Database])
             ("kept", "ann", b"x"),
             ("orphaned", "", b""),
         ]
+
+
+async def test_vectors_of_before_have_the_words_of_their_texts(empty: list[Database]):
+    """The fifth migration puts words beside vectors; where an older server stored these, the lexemes have them."""
+    [database, *_] = empty
+    await migrate(database, "0004")
+    async with database.transaction() as connection:
+        for statement in (
+            """insert into interactions values
+                (1, 7, 'ann', '00000000-0000-0000-0000-000000000001', '', '', 'Ann', 'tea for two', '', '', 1, '', '',
+                 null, false, 5, to_tsvector('english', 'Ann tea for two'))""",
+            "insert into user_versions values (1, 'ann', 3, 0)",
+            "insert into vectors values (1, 7, 'old', 0, 'ann', 3, 2, 'abcd'), (1, 7, 'old', 1, 'ann', 3, 2, 'efgh')",
+        ):
+            await connection.execute(text(statement))
+        await connection.commit()
+    await migrate(database)
+    found = await vectors.changes(
+        database, OrgId(1), UserId("ann"), "old", 2, vectors_since=0, deletions_since=0, portion=10
+    )
+    assert (found.added.interaction_ids, found.added.piece_counts, found.added.vectors) == ([7], [2], b"abcdefgh")
+    stems = [hashlib.sha256(stem).digest()[:4] for stem in (b"ann", b"tea", b"two")]
+    assert sorted(found.added.words[start : start + 4] for start in (0, 4, 8)) == sorted(stems)
+    assert found.added.word_counts == [3]
+    async with database.autocommit() as connection:
+        query = "select attstorage::text from pg_attribute where attrelid = 'vectors'::regclass and attname = 'words'"
+        assert await connection.scalar(text(query)) == "e", "hashes do not compress"
