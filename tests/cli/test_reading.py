@@ -1,6 +1,7 @@
 """`reflexio search`, `interactions` and `sessions`."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -45,6 +46,47 @@ def test_search_shows_what_fits_best_first(run, history):
     header, first, *_ = result.stdout.splitlines()
     assert header.split() == ["SCORE", "ID", "WHEN", "ROLE", "INTERACTION"]
     assert first.endswith("  User  parcel and refund")
+
+
+def test_search_explains_its_scores_and_how_it_understood(run, history):
+    result = run("search", history, "what did the agent say of my parcel in June 2020", "--explain")
+    header, first, *_ = result.stdout.splitlines()
+    assert header.split() == ["SCORE", "WORDS+MEANING+ROLE+TIME+STATEMENT", "ID", "WHEN", "ROLE", "INTERACTION"]
+    score, parts = re.fullmatch(r"(0\.\d{3})  ([0-9.+ ]+?)  +\d+  .*the parcel arrives tomorrow", first).groups()
+    numbers = [float(part) for part in parts.split(" + ")]
+    assert len(numbers) == 5
+    assert min(numbers) > 0
+    assert sum(numbers) == pytest.approx(float(score), abs=0.03)
+    assert "Agent" in result.stderr
+    assert "2020-06-01" in result.stderr
+    assert "STATEMENT" not in run("search", history, "parcel").stdout
+
+
+def test_search_for_machines_explains_too(run, history):
+    result = run("search", history, "what did the agent say of my parcel", "--explain", "--json")
+    for found in objects(result.stdout):
+        assert set(found["explanation"]) == {"words", "meaning", "role", "time", "statement"}
+        assert sum(found["explanation"].values()) == pytest.approx(found["score"], abs=1e-5)
+    assert "Agent" in result.stderr
+    assert all("explanation" not in found for found in objects(run("search", history, "parcel", "--json").stdout))
+
+
+def test_a_role_that_a_query_names_drives_no_terminal(run, user_id):
+    published = json.dumps({"role": "evil\x1b[2J\u202e", "content": "hello"})
+    assert run("publish", "-u", user_id, "-", stdin=published).exit_code == 0
+    said = run("search", user_id, "what did evil 2j say", "--explain").stderr
+    assert "Roles named: evil" in said
+    assert not {"\x1b", "\u202e"} & set(said)
+
+
+def test_search_leaves_out_what_does_not_reach_a_score(run, history):
+    scores = [found["score"] for found in objects(run("search", history, "refund", "--json").stdout)]
+    assert len(scores) == 3
+    flags = ["--min-score", str(scores[0]), "--json"]
+    assert [found["score"] for found in objects(run("search", history, "refund", *flags).stdout)] == scores[:1]
+    result = run("search", history, "refund", "--min-score", "1")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "Nothing found" in result.stderr
 
 
 def test_search_for_machines_has_scores_and_everything(run, history):
@@ -171,6 +213,8 @@ def test_sessions_are_found_by_session_request_and_time(run, history):
         (["search"], "USER"),
         (["search", "u", "q", "--top-k", "0"], "--top-k"),
         (["search", "u", "q", "--mode", "magic"], "--mode"),
+        (["search", "u", "q", "--min-score", "1.5"], "--min-score"),
+        (["search", "u", "q", "--min-score", "much"], "--min-score"),
         (["search", "u", "q", "--since", "soon"], "'soon' is no time; give 2026-03-01"),
         (["search", "u", "q", "--until", "1772357400000"], "are these milliseconds"),
         (["interactions"], "USER"),
