@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store import search_state
-from reflexio_server.store.search_state import SearchState
+from reflexio_server.store.search_state import QueryWord, SearchState
 from sqlalchemy import text
 
 from tests.contracts.corpus import Corpus, unit
@@ -24,19 +24,35 @@ def state(database, org_id, user_id):
     return state
 
 
-def hashes(*stems):
-    return tuple(int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) for stem in stems)
+def hashed(stem):
+    return int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4])
+
+
+def words(*stems):
+    return {QueryWord(hashed(stem), is_identifier=any(map(str.isdigit, stem))) for stem in stems}
+
+
+def spellings(*stems):
+    return {QueryWord(hashed(stem), is_identifier=True, if_it_occurs=True) for stem in stems}
 
 
 async def test_of_a_user_who_never_was_there_is_nothing(state):
-    assert await state("tea") == SearchState(None, None, False, None, hashes("tea"))
+    assert await state("tea") == SearchState(None, None, False, None, (QueryWord(hashed("tea")),))
 
 
-async def test_words_of_a_query_are_stems_each_once_in_their_order(state):
+async def test_words_of_a_query_are_stems_each_once(state):
     found = (await state("Running to the lemons! And the lemon runs; zebra's")).query_words
-    assert found == hashes("run", "lemon", "zebra")
-    assert (await state("die Häuser alter Häuser", "german")).query_words == hashes("haus", "alt")
-    assert (await state("the of the", "simple")).query_words == hashes("the", "of")
+    assert sorted(found, key=str) == sorted(words("run", "lemon", "zebra"), key=str)
+    assert set((await state("die Häuser alter Häuser", "german")).query_words) == words("haus", "alt")
+    assert set((await state("the of the", "simple")).query_words) == words("the", "of")
+
+
+async def test_a_word_with_a_digit_is_an_identifier_and_has_other_spellings(state):
+    found = (await state("where is order KP-2801?")).query_words
+    assert set(found) == words("order", "kp", "2801") | spellings("orderkp2801", "kp2801")
+    assert len(found) == len({word.hash for word in found})
+    assert set((await state("kp2801")).query_words) == words("kp2801")
+    assert set((await state("kp 2801 kp2801")).query_words) >= words("kp", "2801", "kp2801")
 
 
 @pytest.mark.parametrize("query", ["", "  ", "the of and", "?!", "\N{SLIGHTLY SMILING FACE}"])
@@ -45,8 +61,10 @@ async def test_a_query_may_have_no_words(state, query):
 
 
 async def test_of_very_many_words_the_first_count(state):
-    words = [f"word{n}" for n in range(100)]
-    assert (await state(" ".join([*words, *words[::-1]]))).query_words == hashes(*words[:64])
+    many = [f"word{n}" for n in range(100)]
+    found = (await state(" ".join([*many, *many[::-1]]))).query_words
+    assert {word for word in found if not word.if_it_occurs} == words(*many[:64])
+    assert len(found) == 128
 
 
 async def test_what_waits_comes_only_where_it_is_asked_for(corpus, user_id, state):
@@ -60,15 +78,15 @@ async def test_what_waits_comes_only_where_it_is_asked_for(corpus, user_id, stat
     assert (rows.piece_counts, rows.vectors) == ([0, 0], b"")
     assert (list(rows.roles), list(rows.session_ids), list(rows.sources)) == (["Ann"] * 2, ["s"] * 2, ["web"] * 2)
     assert rows.request_ids == published.request_id.bytes * 2
-    first, words = 0, {}
+    first, own_words = 0, {}
     for interaction_id, count, asks in zip(rows.interaction_ids, rows.word_counts, rows.asks, strict=True):
         own = rows.words[4 * first : 4 * (first + count)]
-        words[interaction_id] = {int.from_bytes(own[start : start + 4]) for start in range(0, len(own), 4)}
+        own_words[interaction_id] = {int.from_bytes(own[start : start + 4]) for start in range(0, len(own), 4)}
         assert asks is (interaction_id == published.interaction_ids[0])
         first += count
-    tea, two, lemon = found.query_words
-    [ann] = hashes("ann")
-    assert [words[i] for i in published.interaction_ids] == [{ann, tea, two}, {ann, lemon}]
+    assert set(found.query_words) == words("tea", "two", "lemon")
+    ann, tea, two, lemon = map(hashed, ("ann", "tea", "two", "lemon"))
+    assert [own_words[i] for i in published.interaction_ids] == [{ann, tea, two}, {ann, lemon}]
 
 
 async def test_what_is_embedded_waits_no_more_and_gives_a_version(corpus, user_id, state):
