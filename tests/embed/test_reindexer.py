@@ -262,4 +262,8 @@ async def test_a_replica_without_the_new_model_answers_by_words_and_leaves_the_w
         assert await check_against_brute_force(url, running.client, "ann", "storm") == NEW
         with pytest.raises(reflexio.ModelUnavailableError):
             await poor.client.search_interactions(user_id="ann", query="storm", search_mode="vector")
-        assert (await poor.client.search_interactions(user_id="ann", query="storm")).words_only
+        by_words = await running.client.search_interactions(user_id="ann", query="storm", search_mode="fts")
+        assert by_words.interactions
+        for mode, words_only in (("hybrid", True), ("fts", False)):
+            found = await poor.client.search_interactions(user_id="ann", query="storm", search_mode=mode)
+            assert (found.interactions, found.words_only) == (by_words.interactions, words_only)

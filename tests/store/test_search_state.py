@@ -37,7 +37,7 @@ def spellings(*stems):
 
 
 async def test_of_a_user_who_never_was_there_is_nothing(state):
-    assert await state("tea") == SearchState(None, None, False, None, (QueryWord(hashed("tea")),))
+    assert await state("tea") == SearchState(None, None, None, False, None, (QueryWord(hashed("tea")),))
 
 
 async def test_words_of_a_query_are_stems_each_once(state):
@@ -120,6 +120,6 @@ async def test_what_a_model_failed_on_waits_unless_it_is_the_one_being_built(dat
 async def test_nothing_of_other_users_and_organisations_comes(corpus, org_id, user_id, state):
     await corpus.add(user_id, unit(1))
     await corpus.publish(user_id, "tea")
-    nothing = SearchState(None, None, False, None, ())
+    nothing = SearchState(None, None, None, False, None, ())
     assert await state(user=UserId(user_id + "2")) == nothing
     assert await state(org=OrgId(org_id + 1_000_000)) == nothing

@@ -1,5 +1,6 @@
 """Searching one user's interactions."""
 
+import contextlib
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -158,14 +159,9 @@ class Searcher:
                     connection, org_id, query.user_id, query.where.most_recent_k
                 )
         for _ in range(_ATTEMPTS):
-            embedder = self.embedding.embedder
             state, missing = await self._state(org_id, query, patience)
-            try:
-                if state.active_model in {None, embedder.name}:
-                    return await self._rank_with(org_id, query, not_before, embedder, state, missing)
-            except ModelSwitched:
-                pass
-            await _told_apart(self.embedding.follow(), embedder)
+            with contextlib.suppress(ModelSwitched):
+                return await self._rank_with(org_id, query, not_before, state, missing)
         message = "the embedding model was changed again and again; try again"
         raise EmbeddingModelUnavailable(self.embedding.embedder.name, message)
 
@@ -190,21 +186,22 @@ class Searcher:
         org_id: OrgId,
         query: Query,
         not_before: Position | None,
-        embedder: Embedder,
         state: SearchState,
         missing: NotEmbedded,
     ) -> _Ranking:
-        """Rank with a model that was active when `state` was read.
+        """Rank with the vectors of the model that was active when `state` was read.
 
         Raises:
             ModelSwitched: Another one is active by now.
         """
-        indexed = Indexed(org_id, query.user_id, embedder.name, embedder.dimension, state.version)
+        embedder = self.embedding.embedder
+        model, dimension = state.active_model or embedder.name, state.active_dimension or embedder.dimension
+        indexed = Indexed(org_id, query.user_id, model, dimension, state.version)
         roles = set(await self.index.roles(indexed))
         if state.waiting is not None:
             roles.update(state.waiting.roles)
         reading = read(query.text, roles, time.time_ns())
-        vector, words_only = await self._vector(org_id, query, reading, embedder)
+        vector, words_only = await self._vector(org_id, query, reading, model)
         question = Question(
             vector=vector,
             words=state.query_words,
@@ -224,13 +221,15 @@ class Searcher:
         )
         return _Ranking(candidates, _NONE if words_only else missing, words_only, reading)
 
-    async def _vector(
-        self, org_id: OrgId, query: Query, reading: Reading, embedder: Embedder
-    ) -> tuple[Vectors | None, bool]:
-        """The vector of the query, where one is needed, and whether it has to do without."""
+    async def _vector(self, org_id: OrgId, query: Query, reading: Reading, model: str) -> tuple[Vectors | None, bool]:
+        """The vector of the query by `model`, where one is needed, and whether it has to do without."""
         if query.mode is SearchMode.FTS:
             return None, False
+        embedder = self.embedding.embedder
         try:
+            if embedder.name != model:
+                await _told_apart(self.embedding.follow(), embedder)
+                embedder = self.embedding.embedder
             vector = await _told_apart(
                 self.embedding.embed_query(reading.first_person, (org_id, query.user_id)), embedder
             )
@@ -238,7 +237,7 @@ class Searcher:
             if query.mode is SearchMode.VECTOR:
                 raise
             return None, True
-        if self.embedding.embedder is not embedder:
+        if self.embedding.embedder is not embedder or embedder.name != model:
             raise ModelSwitched
         return vector, False
 

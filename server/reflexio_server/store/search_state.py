@@ -23,6 +23,7 @@ _STATE = Statement(
            {hashed_query(":query")} as query_words, {hashed_query(":other_spellings")} as spellings,
            (select version from user_versions where org_id = :org_id and user_id = :user_id) as version,
            (select model from embedding_models where state = 'active') as active_model,
+           (select dimension from embedding_models where state = 'active') as active_dimension,
            exists (
                select from embedding_queue
                where org_id = :org_id and user_id = :user_id and failed_model is null) as is_waiting
@@ -59,6 +60,8 @@ class SearchState:
     """The version of the user's set of vectors; None where there never was one."""
     active_model: str | None
     """The model that made them; None where no server has ever started."""
+    active_dimension: int | None
+    """The dimension of its vectors."""
     is_waiting: bool
     """Whether something is not embedded."""
     waiting: InteractionRows | None
@@ -100,7 +103,7 @@ async def read(
     said = _words(row["query_words"] or b"", if_it_occurs=False)
     others = _words(row["spellings"] or b"", if_it_occurs=True)
     words = tuple({word.hash: word for word in [*others, *said]}.values())
-    return SearchState(row["version"], row["active_model"], row["is_waiting"], waiting, words)
+    return SearchState(row["version"], row["active_model"], row["active_dimension"], row["is_waiting"], waiting, words)
 
 
 def _words(hashes: bytes, *, if_it_occurs: bool) -> list[QueryWord]:
