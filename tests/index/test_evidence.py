@@ -13,6 +13,7 @@ from reflexio_server.domain.interaction import InteractionFilter
 from reflexio_server.index import documents as documents_module
 from reflexio_server.index import terms as terms_module
 from reflexio_server.index import timeline as timeline_module
+from reflexio_server.index import word_scores as word_scores_module
 from reflexio_server.index.evidence import Question
 from reflexio_server.index.partition import Partition
 from reflexio_server.store.interaction_rows import InteractionRows
@@ -24,7 +25,12 @@ DIRECTIONS /= np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
 STORED = DIRECTIONS.astype(np.float16).astype(np.float32)
 REQUESTS = [UUID(int=1), UUID(int=2), UUID(int=2 << 64)]
 WORDS = [7, 2**31, 2**32 - 1]
-ASKED = tuple(QueryWord(word) for word in WORDS)
+PLAIN, IDENTIFIER, SPELLING = (
+    QueryWord(WORDS[0]),
+    QueryWord(WORDS[1], is_identifier=True),
+    QueryWord(WORDS[2], if_it_occurs=True),
+)
+ASKED = (PLAIN, IDENTIFIER, SPELLING)
 
 
 @dataclass(frozen=True)
@@ -63,13 +69,16 @@ histories = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
-@given(histories, st.sampled_from([1, 4, 64]), st.sampled_from([0, 5, 8192]), st.sampled_from([0, 256]))
-def test_words_and_meaning_are_those_of_plain_python(history, few, small_tail, few_gone):
+@settings(max_examples=150, deadline=None)
+@given(
+    histories, st.sampled_from([1, 4, 64]), st.sampled_from([0, 5, 8192]), st.sampled_from([0, 256]), st.integers(0, 4)
+)
+def test_words_and_meaning_are_those_of_plain_python(history, few, small_tail, few_gone, rare):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(timeline_module, "_FEW", few)
         patched.setattr(terms_module, "_SMALL_TAIL", small_tail)
         patched.setattr(documents_module, "_FEW_GONE", few_gone)
+        patched.setattr(word_scores_module, "_RARE", rare)
         partition, held = Partition(DIMENSION), {}
         for step, new, gone, is_searched in history:
             if step == "add":
@@ -116,15 +125,21 @@ def words_of(held):
                         frequency[word] += weight
             frequencies[s.interaction_id], lengths[s.interaction_id] = frequency, length
     having = Counter(word for s in held.values() for word in set(s.words))
-    weights = {word: log(1 + (len(held) - having[word] + 0.5) / (having[word] + 0.5)) for word in WORDS}
+    weights = {
+        word: (1.5 if word.is_identifier else 1) * log(1 + (len(held) - n + 0.5) / (n + 0.5))
+        for word in ASKED
+        if (n := having[word.hash]) or not word.if_it_occurs
+    }
     mean = sum(lengths.values()) / len(lengths) if lengths else 1
+
+    def share(word, id_):
+        if word.is_identifier:
+            return float(word.hash in held[id_].words)
+        frequency = frequencies[id_][word.hash]
+        return frequency / (frequency + 1.2 * (0.7 + 0.3 * lengths[id_] / mean))
+
     return {
-        id_: sum(
-            weights[word] * frequency[word] / (frequency[word] + 1.2 * (0.7 + 0.3 * lengths[id_] / mean))
-            for word in WORDS
-        )
-        / sum(weights.values())
-        for id_, frequency in frequencies.items()
+        id_: sum(weight * share(word, id_) for word, weight in weights.items()) / sum(weights.values()) for id_ in held
     }
 
 

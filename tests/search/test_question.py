@@ -92,6 +92,31 @@ def test_in_the_first_person_roles_are_i_and_my(text: str, expected: str):
     assert first_person(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what did I say about tea?",
+        "WHAT DID I ASK FOR",
+        "had i actually complained of it? did I complain?",
+        "the order that I mentioned",
+        "which number have I given",
+    ],
+)
+def test_who_asks_for_their_own_words_asks_for_the_user(text: str):
+    assert roles(text) == ["User"]
+    assert roles(text, ["Ann", "user"]) == [], "only where there is such a role"
+    assert first_person(text) == text
+
+
+@pytest.mark.parametrize("text", ["what do I like", "did Igor say so", "did you tell me", "what I"])
+def test_other_questions_in_the_first_person_ask_for_nobody(text: str):
+    assert roles(text) == []
+
+
+def test_one_may_ask_for_oneself_and_another():
+    assert roles("what did I tell Caroline") == ["Caroline", "User"]
+
+
 def test_days_are_read_too():
     text = "What did Caroline do yesterday?"
     assert read(text, ROLES, NOW) == Reading(("Caroline",), tuple(spans_in(text, NOW)), "What did I do yesterday?")

@@ -199,7 +199,23 @@ async def test_of_a_very_long_query_the_first_words_count(find, say):
     assert said(await find(" ".join([*others[:64], "zebra"]))) == []
 
 
-@pytest.mark.parametrize("pattern", ["a_", "a1@", "./", "<!--a", "-", "x.y/", "&a", "'"])
+@pytest.mark.parametrize("query", ["KP-2801", "kp 2801", "kp2801", "KP_2801", "where is my order KP2801?", "(kp/2801)"])
+@pytest.mark.parametrize("written", ["KP-2801", "kp2801", "KP.2801"])
+async def test_an_identifier_is_found_first_however_it_is_written(find, say, written: str, query: str):
+    others = [f"where is my order KP-{n}, and where is my other order" for n in (2802, 280, 28010)]
+    await say(f"{written} has not come", *others, "my order has not come", session_id="s")
+    found = await find(query)
+    assert said(found)[0] == f"{written} has not come"
+    assert found[0][1] > found[1][1] if len(found) > 1 else found
+
+
+async def test_an_error_code_is_found_first_however_much_was_said_around_it(find, say):
+    await say(*["the build fails with some error again and again"] * 3, "E0-4711x", session_id="s")
+    await say(*["error error error code"] * 3)
+    assert said(await find("what about the error code E0-4711x in the build"))[0] == "E0-4711x"
+
+
+@pytest.mark.parametrize("pattern", ["a_", "a1@", "1-", "1 ", "./", "<!--a", "-", "x.y/", "&a", "'"])
 async def test_no_text_takes_long(find, store_only, pattern: str):
     async with asyncio.timeout(10):
         await store_only(
@@ -211,10 +227,11 @@ async def test_no_text_takes_long(find, store_only, pattern: str):
 async def test_texts_of_very_many_words_can_be_stored(find, store_only):
     letters = string.ascii_lowercase
     words = ("".join(letters) for letters in itertools.product(letters, repeat=5))
-    pairs = " ".join(f"{next(words)}-{next(words)}" for _ in range(21_000))
+    pairs = " ".join(f"{next(words)}-{next(words)}{'1' * (n < 5000)}" for n in range(21_000))
     others = " ".join(f"{next(words)}.{next(words)}/x" for _ in range(18_000))
     await store_only(NewInteraction(content=pairs, user_action_description=others))
-    assert len(await find("aaaab")) == 1
+    for word in ("aaaaa", "aaaab1", "aaaaaaaaab1"):
+        assert len(await find(word)) == 1
 
 
 async def test_another_language(replica: Replica, org_id: OrgId, user_id: UserId):
