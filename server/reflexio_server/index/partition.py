@@ -204,25 +204,34 @@ class Partition:
         for wanted in (slots, before, after):
             needed[wanted[wanted >= 0]] = True
         nearest, vectors = self._nearest_pieces(vector, needed)
-        # -1, for no neighbour, stands for the last row, which is zero.
+        # The last row, of zeros, stands for no neighbour and for an interaction without a vector.
         row_of = np.full(self._documents.slots_count + 1, len(nearest), np.int32)
         row_of[nearest] = np.arange(len(nearest), dtype=np.int32)
         rows = np.concatenate([vectors, np.zeros((1, self._dimension), np.float32)])
-        own = rows[row_of[slots]]
-        mixed = own + _NEIGHBOUR_SHARE * (rows[row_of[before]] + rows[row_of[after]])
-        lengths = np.linalg.norm(mixed, axis=1)
-        similarities = _products(mixed, vector) / np.maximum(lengths, np.finfo(np.float32).tiny)
-        # What has no vector of its own is found by words only, and half precision makes some a little longer than 1.
-        return np.clip(_products(own, vector), -1, 1), np.where(
-            own.any(axis=1), np.clip(similarities, -1, 1), np.float32(0)
-        )
+        products = np.einsum("ij,j->i", rows, vector)
+        of_slots, of_before, of_after = row_of[slots], row_of[before], row_of[after]
+        mixed = rows[of_slots]
+        beside = rows[of_before]
+        beside += rows[of_after]
+        beside *= np.float32(_NEIGHBOUR_SHARE)
+        mixed += beside
+        lengths = np.sqrt(np.einsum("ij,ij->i", mixed, mixed))
+        own = products[of_slots]
+        similarities = own + np.float32(_NEIGHBOUR_SHARE) * (products[of_before] + products[of_after])
+        similarities /= np.maximum(lengths, np.finfo(np.float32).tiny)
+        similarities[of_slots == len(nearest)] = 0  # What has no vector of its own is found by words only.
+        # Half precision makes some a little longer than 1.
+        return np.clip(own, -1, 1), np.clip(similarities, -1, 1)
 
     def _nearest_pieces(self, vector: Vectors, needed: NDArray[np.bool_]) -> tuple[Slots, NDArray[np.float32]]:
         """Of each slot that is needed the vector of its piece that is nearest to `vector`."""
-        found = [segment.vectors_of(needed) for segment in self._segments]
-        slots = np.concatenate([part for part, _ in found])
-        vectors = np.concatenate([part for _, part in found])
-        best_first = np.argsort(-_products(vectors, vector), kind="stable")
+        found = [part for segment in self._segments if len((part := segment.vectors_of(needed))[0])]
+        if not found:
+            return np.empty(0, np.int32), np.empty((0, self._dimension), np.float32)
+        slots, vectors = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+        if len(slots) <= np.count_nonzero(needed) and len(slots) == len(np.unique(slots)):
+            return slots, vectors
+        best_first = np.argsort(-np.einsum("ij,j->i", vectors, vector), kind="stable")
         distinct, firsts = np.unique(slots[best_first], return_index=True)
         return distinct, vectors[best_first[firsts]]
 
@@ -252,9 +261,3 @@ class Partition:
             else:
                 kept.append(segment)
         self._segments = kept or [Segment(self._dimension, _SEGMENT_VECTORS)]
-
-
-def _products(vectors: NDArray[np.float32], vector: Vectors) -> NDArray[np.float32]:
-    """The products of vectors with one. BLAS would wake threads for it that get in the way of others."""
-    products: NDArray[np.float32] = np.einsum("ij,j->i", vectors, vector)
-    return products
