@@ -9,6 +9,7 @@ import pytest
 _ROOT = Path(__file__).parents[2]
 _LONGEST = 300
 _GENERATED = ("client/python/reflexio/v1/", "third_party/", "server/reflexio_server/validate/contract.binpb")
+_BINARY = {".binpb", ".npz", ".onnx", ".png"}
 _OF_ONE_MACHINE = re.compile(r"/work/(?:main|shared)|/root/\.|pythonhosted|pypi\.org|npmjs|deb\.debian")
 _SECRET = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bghp_\w{36}\b")
 
@@ -22,7 +23,7 @@ def _files() -> list[Path]:
         check=True,
     )
     names = [name for name in listed.stdout.splitlines() if not name.startswith(_GENERATED)]
-    return [_ROOT / name for name in names if (_ROOT / name).is_file() and not name.endswith((".binpb", ".png"))]
+    return [_ROOT / name for name in names if (_ROOT / name).is_file() and Path(name).suffix not in _BINARY]
 
 
 @pytest.mark.parametrize("path", [p for p in _files() if p.suffix == ".py"], ids=lambda p: str(p.relative_to(_ROOT)))
