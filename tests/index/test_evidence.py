@@ -97,6 +97,7 @@ def compare(partition, held):
     question = Question(DIRECTIONS[0], ASKED, InteractionFilter(), None, 100, roles=("Ann",))
     found = partition.evidence(question, scores, scores.statistics)
     assert sorted(found.interaction_ids.tolist()) == sorted(held)
+    assert set(partition.roles) == {s.role for s in held.values()}
     expected_words, expected_similarity = words_of(held), similarity_of(held, DIRECTIONS[0])
     for place, id_ in enumerate(found.interaction_ids.tolist()):
         assert found.words[place] == pytest.approx(expected_words[id_], abs=1e-5)

@@ -1,5 +1,6 @@
 """What is known of one user's interactions beside their vectors: what filters and roles need, and who follows whom."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -42,6 +43,7 @@ class Documents:
         self._gone = 0
         self._highest_id = np.iinfo(np.int64).min
         self._role_codes: dict[str, int] = {}
+        self._role_counts: Counter[int] = Counter()
         self._timeline: Timeline | None = None
 
     def __len__(self) -> int:
@@ -66,7 +68,7 @@ class Documents:
     @property
     def roles(self) -> Collection[str]:
         """The roles that occur."""
-        return self._role_codes.keys()
+        return [role for role, code in self._role_codes.items() if self._role_counts[code]]
 
     @property
     def timeline(self) -> Timeline:
@@ -106,6 +108,7 @@ class Documents:
             for session_id, request_id in zip(added.session_ids, rows["request_id"].tolist(), strict=True)
         ]
         rows["role"] = [self._role_codes.setdefault(role, len(self._role_codes)) for role in added.roles]
+        self._role_counts.update(rows["role"].tolist())
         rows["words"] = added.word_counts
         rows["asks"] = added.asks
         rows["is_there"] = True
@@ -128,6 +131,7 @@ class Documents:
     def remove(self, slots: Slots) -> None:
         """Remove what is in these slots."""
         self.rows["is_there"][slots] = False
+        self._role_counts.subtract(self.rows["role"][slots].tolist())
         self._gone += len(slots)
         if self._timeline is not None:
             self._timeline.remove(self.rows["is_there"])
