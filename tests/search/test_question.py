@@ -1,5 +1,6 @@
 """Reading a question: the roles that it names, and how it reads in the first person."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -123,6 +124,11 @@ def test_days_are_read_too():
     assert len(read(text, [], NOW).spans) == 1
 
 
+def test_each_day_is_named_once_and_not_more_than_can_be_ranked():
+    assert len(read("yesterday, I mean yesterday", [], NOW).spans) == 1
+    assert len(read(" ".join(f"{days} days ago" for days in range(500)), [], NOW).spans) == 100
+
+
 def test_a_role_without_words_or_with_very_many_is_never_named():
     for role in ("", "!!", "a b c d e"):
         assert read(f"what did {role} say", [role], NOW).roles == ()
@@ -142,3 +148,14 @@ def test_no_text_and_no_role_is_too_strange(text: str, among: list[str]):
     assert read(text, [], NOW).first_person == text
     if not reading.roles:
         assert reading.first_person == text
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["may ", "in may ", "may    ", "the agent ", "agent ", "user's ", "ann ", "1 of ", "in - ", "the  ", "did I ", "1"],
+)
+async def test_no_question_takes_long(pattern: str):
+    text = pattern * (100_000 // len(pattern))
+    # Far larger than a query may be: what takes time by the square of the length takes minutes here.
+    async with asyncio.timeout(20):
+        await asyncio.to_thread(read, text, ROLES, NOW)

@@ -33,6 +33,9 @@ _RELATIVE = re.compile(
 _BEFORE_MAY = re.compile(r"\b(?:in|of|since|last|this|during|until|by|before|after|early|late|mid)[\s-]+$")
 """What makes "may" a month where no number stands beside it."""
 
+_REACH = 24
+"""So many characters before "may" are looked at: with all of them, a text of many would take very long."""
+
 _YEARS_BACK = 10
 """A date without a year may be of any of the last years."""
 
@@ -71,7 +74,8 @@ def spans_in(text: str, now: int) -> Iterator[Span]:
         yield from _calendar(*map(int, match.groups()))
     for match in _NAMED.finditer(text):
         day = match["before"] or match["after"]
-        if match["month"] == "may" and not day and not match["year"] and not _BEFORE_MAY.search(text[: match.start()]):
+        before = text[max(0, match.start() - _REACH) : match.start()]
+        if match["month"] == "may" and not day and not match["year"] and not _BEFORE_MAY.search(before):
             continue
         years = [int(match["year"])] if match["year"] else range(today.year - _YEARS_BACK, today.year + 1)
         for year in years:

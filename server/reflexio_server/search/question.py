@@ -3,11 +3,15 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
 from reflexio_server.domain.interaction import DEFAULT_ROLE
 from reflexio_server.search.dates import Span, spans_in
 
 _MOST_WORDS_OF_ROLE = 4
+
+_MOST_SPANS = 100
+"""What a question names beyond is none that a person asked, and each takes time in ranking."""
 
 _WORD = re.compile(r"\w+")
 
@@ -27,6 +31,9 @@ _BEFORE_SPEAKER = re.compile(
     r"\b(?:the|my|your|our|by|from|did|does|do|has|have|had|was|is|will|would|can|could|should)\s+$", re.IGNORECASE
 )
 """What makes a common noun a speaker: "what did the agent say", but not "agent framework"."""
+
+_REACH = 24
+"""So many characters before a common noun are looked at: with all of them, a text of many would take very long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,8 @@ def read(text: str, roles: Collection[str], now: int) -> Reading:
         now: Nanoseconds since the epoch: what "yesterday" refers to.
     """
     named, first_person = _roles_in(text, roles)
-    return Reading(tuple(sorted(named)), tuple(spans_in(text, now)), first_person)
+    spans = dict.fromkeys(islice(spans_in(text, now), _MOST_SPANS))
+    return Reading(tuple(sorted(named)), tuple(spans), first_person)
 
 
 def _roles_in(text: str, roles: Collection[str]) -> tuple[set[str], str]:
@@ -81,7 +89,7 @@ def _roles_in(text: str, roles: Collection[str]) -> tuple[set[str], str]:
         first, last = found[place], found[place + length - 1]
         named.update(by_words[tuple(word.group().casefold() for word in found[place : place + length])])
         said.append(_ARTICLE.sub("", text[end : first.start()]))
-        is_possessive = text[last.end() :].startswith(_POSSESSIVE)
+        is_possessive = text.startswith(_POSSESSIVE, last.end())
         said.append("my" if is_possessive else "I")
         end = last.end() + (len(_POSSESSIVE[0]) if is_possessive else 0)
         place += length
@@ -97,4 +105,4 @@ def _length_of_role(words: list[re.Match[str]], by_words: dict[tuple[str, ...], 
 def _is_speaker(text: str, first: re.Match[str], length: int) -> bool:
     if length > 1 or first.group().casefold() not in _COMMON_NOUNS:
         return True
-    return _BEFORE_SPEAKER.search(text[: first.start()]) is not None
+    return _BEFORE_SPEAKER.search(text[max(0, first.start() - _REACH) : first.start()]) is not None
