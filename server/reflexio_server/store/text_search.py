@@ -95,6 +95,9 @@ def other_spellings(query: str) -> str:
 def _identifiers(text: str) -> Iterator[str]:
     """What has a digit and is held together by punctuation, without that."""
     for match in _COMPOUND.finditer(text):
+        # There is one letter at least between any two marks.
+        if match.end() - match.start() >= 2 * _LONGEST_IDENTIFIER:
+            continue
         joined = _SEPARATORS.sub("", match.group())
         if _is_identifier(joined):
             yield joined
