@@ -56,6 +56,16 @@ async def test_each_statement_is_a_transaction_of_its_own(database: Database, or
             assert rows.scalar_one() == b"\0\xff", "it is committed before the connection is given back"
 
 
+async def test_values_go_and_come(database: Database):
+    given = (7, "é", [1, 2], ["a", None], b"\0", uuid4(), True, None)
+    async with database.direct() as connection:
+        row = await connection.fetchrow(
+            "select $1::bigint, $2::text, $3::bigint[], $4::text[], $5::bytea, $6::uuid, $7::boolean, $8::text", *given
+        )
+        assert tuple(row) == given
+        assert await connection.fetchval("select $1::jsonb", '[{"a": 1}]') == [{"a": 1}]
+
+
 async def test_statements_that_belong_together(database: Database, org_id: OrgId):
     insert = "insert into user_versions (org_id, user_id, version, reload_before) values ($1, $2, 1, 1)"
 

@@ -99,7 +99,7 @@ async def test_the_request_keeps_what_belongs_to_all(
 ):
     what = publication(user_id, "one", "two", "three", session_id="s", source="web")
     done = await publish(store, org_id, what)
-    async with database.autocommit() as connection:
+    async with database.direct() as connection:
         [found], more = await requests.newest(connection, org_id, RequestFilter(), 10, most_bytes=EVERYTHING)
     assert not more
     assert found.request.request_id == done.request_id

@@ -1,9 +1,9 @@
 """An interaction: one thing that a user or an agent said or did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from reflexio_server.domain.ids import InteractionId, RequestId, SessionId, UserId
 
@@ -77,9 +77,8 @@ class NewInteraction:
         return bool(self.content.strip() or self.user_action_description.strip())
 
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
-    """An interaction as it was stored."""
+class Interaction(NamedTuple):
+    """An interaction as it was stored. A tuple, because lists make thousands of them at once."""
 
     interaction_id: InteractionId
     user_id: UserId
@@ -96,7 +95,7 @@ class Interaction:
     created_at: int
     """Nanoseconds since the epoch."""
     has_image: bool
-    image: Image | None = field(default=None, repr=False)
+    image: Image | None = None
     """Filled only where it was asked for."""
 
 

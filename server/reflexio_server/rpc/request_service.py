@@ -37,7 +37,7 @@ class RequestService(rpc.RequestServiceServicer):
         )
         page = page_of(request, _PAGE_SIZE)
         found, token = await self.lister.requests(current_caller.get().org_id, where, page)
-        return pb.ListRequestsResponse(sessions=translate.sessions_to(found), next_page_token=token)
+        return translate.requests_to(found, token)
 
     async def DeleteRequest(self, request: pb.DeleteRequestRequest, context: Context) -> pb.DeleteRequestResponse:
         counts = await deletions.delete_requests(

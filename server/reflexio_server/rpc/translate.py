@@ -168,23 +168,35 @@ def span_from(
 
 def interaction_to(interaction: Interaction) -> interaction_pb2.Interaction:
     """The message of an interaction."""
-    return interaction_pb2.Interaction(
-        interaction_id=interaction.interaction_id,
-        user_id=interaction.user_id,
-        request_id=str(interaction.request_id),
-        session_id=interaction.session_id,
-        role=interaction.role,
-        content=interaction.content,
-        shadow_content=interaction.shadow_content,
-        expert_content=interaction.expert_content,
-        user_action=interaction_pb2.UserAction.ValueType(interaction.user_action),
-        user_action_description=interaction.user_action_description,
-        interacted_image_url=interaction.interacted_image_url,
-        has_image=interaction.has_image,
-        image=image_to(interaction.image),
-        tools_used=[tool_to(tool) for tool in interaction.tools_used],
-        created_at=timestamp_to(interaction.created_at),
-    )
+    message = interaction_pb2.Interaction()
+    _fill(message, interaction)
+    return message
+
+
+def _fill(message: interaction_pb2.Interaction, interaction: Interaction) -> None:
+    """Write an interaction into its message, in its place: a list of thousands takes half as long that way."""
+    message.interaction_id = interaction.interaction_id
+    message.user_id = interaction.user_id
+    message.request_id = str(interaction.request_id)
+    message.session_id = interaction.session_id
+    message.role = interaction.role
+    message.content = interaction.content
+    message.user_action = interaction_pb2.UserAction.ValueType(interaction.user_action)
+    message.has_image = interaction.has_image
+    message.created_at.seconds, message.created_at.nanos = divmod(interaction.created_at, rules.SECOND)
+    # What most interactions do not have.
+    if interaction.shadow_content:
+        message.shadow_content = interaction.shadow_content
+    if interaction.expert_content:
+        message.expert_content = interaction.expert_content
+    if interaction.user_action_description:
+        message.user_action_description = interaction.user_action_description
+    if interaction.interacted_image_url:
+        message.interacted_image_url = interaction.interacted_image_url
+    if interaction.image is not None:
+        message.image.data, message.image.media_type = interaction.image.data, interaction.image.media_type
+    if interaction.tools_used:
+        message.tools_used.extend(tool_to(tool) for tool in interaction.tools_used)
 
 
 def hit_to(hit: Hit, *, explained: bool) -> interaction_service_pb2.SearchHit:
@@ -212,27 +224,29 @@ def timestamp_to(nanoseconds: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=nanos)
 
 
-def sessions_to(published: Sequence[PublishedRequest]) -> list[session_pb2.Session]:
-    """The requests grouped by session, sessions in the order of their first request."""
+def requests_to(published: Sequence[PublishedRequest], token: str) -> request_service_pb2.ListRequestsResponse:
+    """A page of requests, grouped by session, sessions in the order of their first request."""
+    response = request_service_pb2.ListRequestsResponse(next_page_token=token)
     sessions: dict[str, session_pb2.Session] = {}
     for entry in published:
         session_id = entry.request.session_id
-        session = sessions.setdefault(session_id, session_pb2.Session(session_id=session_id))
-        session.requests.add(
-            request=_request_to(entry.request), interactions=[interaction_to(i) for i in entry.interactions]
-        )
-    return list(sessions.values())
+        session = sessions.get(session_id)
+        if session is None:
+            session = sessions[session_id] = response.sessions.add(session_id=session_id)
+        message = session.requests.add()
+        _fill_request(message.request, entry.request)
+        for interaction in entry.interactions:
+            _fill(message.interactions.add(), interaction)
+    return response
 
 
-def _request_to(request: Request) -> request_pb2.Request:
-    return request_pb2.Request(
-        request_id=str(request.request_id),
-        user_id=request.user_id,
-        source=request.source,
-        agent_version=request.agent_version,
-        session_id=request.session_id,
-        created_at=timestamp_to(request.created_at),
-    )
+def _fill_request(message: request_pb2.Request, request: Request) -> None:
+    message.request_id = str(request.request_id)
+    message.user_id = request.user_id
+    message.source = request.source
+    message.agent_version = request.agent_version
+    message.session_id = request.session_id
+    message.created_at.seconds, message.created_at.nanos = divmod(request.created_at, rules.SECOND)
 
 
 def image_to(image: Image | None) -> interaction_pb2.Image | None:

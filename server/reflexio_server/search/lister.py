@@ -67,7 +67,7 @@ class Lister:
             DatabaseUnavailable: Postgres cannot be reached.
         """
         after = page_token.request_position(page.token, page.query)
-        async with self.database.autocommit() as connection:
+        async with self.database.direct() as connection:
             found, more = await requests.newest(
                 connection,
                 org_id,

@@ -20,8 +20,8 @@ class DirectConnection(Protocol):
     """What of an `asyncpg.Connection` is for use here.
 
     Parameters are `$1`, `$2`…, given in Python's types and checked against what Postgres takes them for: cast them in
-    the statement where that is ambiguous. `jsonb` comes as text. A statement is prepared when it is first sent on a
-    connection, so its text should be a constant.
+    the statement where that is ambiguous. `jsonb` is given as text and comes as what it stands for. A statement is
+    prepared when it is first sent on a connection, so its text should be a constant.
     """
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:

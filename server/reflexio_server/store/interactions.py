@@ -9,9 +9,11 @@ from sqlalchemy import Select, Text, and_, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
-from reflexio_server.domain.ids import InteractionId, OrgId, UserId
+from reflexio_server.domain.ids import InteractionId, OrgId, RequestId, UserId
 from reflexio_server.domain.interaction import Image, Interaction, InteractionFilter, Position, ToolUse, UserAction
 from reflexio_server.store.conditions import POSITION, conditions_on, parameters_of
+from reflexio_server.store.direct import DirectConnection
+from reflexio_server.store.statement import Statement
 from reflexio_server.store.tables import images, interactions
 
 _TEXTS = (
@@ -22,8 +24,27 @@ _TEXTS = (
     interactions.c.user_action_description,
     interactions.c.interacted_image_url,
 )
-_COLUMNS = [column for column in interactions.c if column.name not in {"org_id", "source", "lexemes"}]
-_NAMES = [column.name for column in _COLUMNS]
+_COLUMNS = [interactions.c[name] for name in Interaction._fields if name != "image"]
+_ACTION, _TOOLS = (Interaction._fields.index(name) for name in ("user_action", "tools_used"))
+_ACTIONS = {action.value: action for action in UserAction}
+
+
+def _of_requests(*, with_images: bool) -> Statement:
+    columns = ", ".join(f"i.{column.name}" for column in _COLUMNS)
+    pictures, joined = "", ""
+    if with_images:
+        pictures = ", p.media_type, p.data"
+        joined = "left join images p on p.org_id = i.org_id and p.interaction_id = i.interaction_id"
+    return Statement(
+        f"""
+        select {columns}{pictures} from interactions i {joined}
+        where i.org_id = :org_id and i.request_id = any(:request_ids) order by i.interaction_id
+        """,  # noqa: S608 -- what is put in are constants.
+        {"org_id": "bigint", "request_ids": "uuid[]"},
+    )
+
+
+_OF_REQUESTS = {with_images: _of_requests(with_images=with_images) for with_images in (False, True)}
 
 
 async def fetch(
@@ -100,15 +121,21 @@ async def sizes(
 
 
 async def of_requests(
-    connection: AsyncConnection, org_id: OrgId, request_ids: Iterable[Any], *, with_images: bool
+    connection: DirectConnection | AsyncConnection,
+    org_id: OrgId,
+    request_ids: Iterable[RequestId],
+    *,
+    with_images: bool,
 ) -> Sequence[Interaction]:
     """All interactions of some requests, in the order in which they were published."""
-    query = (
-        _selected(with_images)
-        .where(interactions.c.org_id == org_id, interactions.c.request_id.in_(list(request_ids)))
-        .order_by(interactions.c.interaction_id)
-    )
-    return [_interaction(row) for row in await connection.execute(query)]
+    statement = _OF_REQUESTS[with_images]
+    arguments = statement.arguments({"org_id": org_id, "request_ids": list(request_ids)})
+    rows: Iterable[Sequence[Any]]
+    if isinstance(connection, AsyncConnection):  # An export's, which reads on a snapshot.
+        rows = await connection.exec_driver_sql(statement.sql, arguments)
+    else:
+        rows = await connection.fetch(statement.sql, *arguments)
+    return [_interaction(row) for row in rows]
 
 
 async def oldest_of_most_recent(
@@ -149,9 +176,10 @@ def _size(with_images: bool) -> ColumnElement[int]:
 
 
 def _interaction(row: Sequence[Any]) -> Interaction:
-    """The interaction in a row of `_selected`."""
-    values = dict(zip(_NAMES, row, strict=False))
-    values["user_action"] = UserAction(values["user_action"])
-    values["tools_used"] = tuple(ToolUse(**tool) for tool in values["tools_used"] or ())
-    picture = row[len(_NAMES) :]
-    return Interaction(**values, image=Image(picture[1], picture[0]) if picture and picture[1] is not None else None)
+    """The interaction in a row of `_COLUMNS`, with its picture behind where that was asked for."""
+    values = list(row[: len(_COLUMNS)])
+    values[_ACTION] = _ACTIONS[values[_ACTION]]
+    values[_TOOLS] = tuple([ToolUse(**tool) for tool in values[_TOOLS] or ()])
+    picture = row[len(_COLUMNS) :]
+    image = Image(picture[1], picture[0]) if picture and picture[1] is not None else None
+    return Interaction._make((*values, image))
