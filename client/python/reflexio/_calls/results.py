@@ -28,7 +28,7 @@ def interaction_from(
         user_action_description=message.user_action_description,
         interacted_image_url=message.interacted_image_url,
         has_image=message.has_image,
-        image_encoding=base64.b64encode(message.image.data).decode("ascii"),
+        image_encoding=base64.b64encode(message.image.data).decode("ascii") if message.HasField("image") else "",
         tools_used=[ToolUse(tool.tool_name, dict_from(tool.tool_data)) for tool in message.tools_used],
         created_at=message.created_at.seconds,
         score=score,
