@@ -42,6 +42,8 @@ from reflexio_server.validate.images import ImageRules
 
 _MIB = 1024 * 1024
 
+_NEW_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+
 _SILENCE_SECONDS = 2.0
 """How long Postgres may leave everybody without an answer before the calls that wait for one are told so."""
 
@@ -175,6 +177,8 @@ class Application:
             # What was loaded stays: the garbage collector need not look through it again and again.
             gc.collect()
             gc.freeze()
+            # A call makes hundreds of objects that are gone at its end: looking for cycles among them finds nothing.
+            gc.set_threshold(_NEW_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
             if self._shares_port:
                 # Not before: callers would be sent here who are answered elsewhere.
                 await self._listen(started)

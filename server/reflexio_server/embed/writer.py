@@ -29,9 +29,10 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 """Seconds between attempts while the database is away or full."""
 
-_GATHERING_SECONDS = 0.05
-"""Between two transactions while nobody waits for what they hold. A transaction costs about as much as three publishes,
-however much is in it, and it would be begun with every few texts."""
+_GATHERING_SECONDS = 0.2
+_GATHERED = 64
+"""How many seconds to wait at most after a transaction, and for how many texts, while nobody waits for them: one costs
+about as much as three publishes, however much is in it, and it would be begun with every few texts."""
 
 _BUSY_PAUSE = 0.02
 """Seconds until vectors of a user whose vectors somebody else is changing are tried again."""
@@ -67,7 +68,7 @@ class VectorWriter:
         self._embedded: list[_Embedded] = []
         self._failed: list[tuple[Work, BaseException]] = []
         self._arrived = asyncio.Event()
-        self._awaited = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     def embedded(self, work: Work, embedder: Embedder) -> None:
         """Take the result of `work`, whose job is over, from the model that it was given to."""
@@ -81,21 +82,21 @@ class VectorWriter:
         else:
             self._failed.append((work, error))
         self._arrived.set()
-        if work.awaited:
-            self._awaited.set()
+        if work.awaited or len(self._embedded) >= _GATHERED:
+            self._hurry.set()
 
     def awaited(self, works: Iterable[Work]) -> None:
         """Note that somebody waits for `works`: they are written as soon as they come."""
         for work in works:
             work.awaited = True
-            self._awaited.set()
+            self._hurry.set()
 
     async def run(self) -> None:
         """Write what comes, for ever. While the database is away or full everything is kept."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            self._awaited.clear()
+            self._hurry.clear()
             while self._embedded or self._failed:
                 failed, self._failed = self._failed, []
                 for work, error in failed:
@@ -104,7 +105,7 @@ class VectorWriter:
                 self._after_progress()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GATHERING_SECONDS):
-                    await self._awaited.wait()
+                    await self._hurry.wait()
 
     def _next_portion(self) -> Sequence[_Embedded]:
         count = size = 0
@@ -143,7 +144,7 @@ class VectorWriter:
         self._embedded += entries
         self._arrived.set()
         if any(entry.work.awaited for entry in entries):
-            self._awaited.set()
+            self._hurry.set()
 
     async def _store(self, org_id: OrgId, entries: Sequence[_Embedded]) -> set[UserId]:
         texts = [EmbeddedText(e.work.user_id, e.work.interaction_id, e.pieces) for e in entries]
