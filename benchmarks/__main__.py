@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import cached_memory, growth, product, publish, reads, search
+from benchmarks import cached_memory, embedding, growth, product, publish, reads, search
 from benchmarks.document import refresh, require
 from benchmarks.plot import draw
 from benchmarks.processes import forget_settings
@@ -26,8 +26,11 @@ _FIGURES = ("docs/performance.md", "figures")
 _HEADLINES = ("README.md", "headlines")
 """Documents, and the places in them that a run fills."""
 
-# Each on its own: in the benchmark's process, or with servers that it starts.
-ALONE: dict[str, Callable[[Effort], Awaitable[Section]]] = {
+# Each on its own, before and after those on one stand: in the benchmark's process, or with servers that it starts.
+BEFORE: dict[str, Callable[[Effort], Awaitable[Section]]] = {
+    "embedding": embedding.section,
+}
+AFTER: dict[str, Callable[[Effort], Awaitable[Section]]] = {
     "growth": growth.section,
 }
 
@@ -39,7 +42,7 @@ TOGETHER: dict[str, Callable[[Stand, Effort], Awaitable[Section]]] = {
     "memory": cached_memory.section,
 }
 
-PARTS = (*TOGETHER, *ALONE)
+PARTS = (*BEFORE, *TOGETHER, *AFTER)
 
 PRODUCT = "product"
 """The name of the section that compares what the parts measured with published figures."""
@@ -82,9 +85,6 @@ def main() -> None:
 
 
 async def _measured(parts: Sequence[str], effort: Effort) -> dict[str, Section]:
-    # A pause of the callers' garbage collector would count as the service's slowest call.
-    gc.collect()
-    gc.freeze()
     sections: dict[str, Section] = {}
     started = time.perf_counter()
     async for name, section in _sections(parts, effort):
@@ -95,15 +95,19 @@ async def _measured(parts: Sequence[str], effort: Effort) -> dict[str, Section]:
 
 async def _sections(parts: Collection[str], effort: Effort) -> AsyncIterator[tuple[str, Section]]:
     found: list[Section] = []
+    for name in [name for name in BEFORE if name in parts]:
+        yield name, await BEFORE[name](effort)
+    # A pause of the callers' garbage collector would count as the service's slowest call.
+    gc.collect()
+    gc.freeze()
     if together := [name for name in TOGETHER if name in parts]:
         async with standing() as stand:
             await search.write_histories(stand, effort)
             for name in together:
                 found.append(await TOGETHER[name](stand, effort))
                 yield name, found[-1]
-    for name, measured in ALONE.items():
-        if name in parts:
-            yield name, await measured(effort)
+    for name in [name for name in AFTER if name in parts]:
+        yield name, await AFTER[name](effort)
     if (beside := product.section(found)).rows:
         yield PRODUCT, beside
 

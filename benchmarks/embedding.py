@@ -21,8 +21,9 @@ from reflexio_server.embed.packaged_embedder import PackagedEmbedder
 from reflexio_server.embed.packaged_model import PACKAGED_MODEL, verified_folder
 from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedder
 
+from benchmarks import workload
 from benchmarks.recall import recall_at_10
-from benchmarks.report import machine, table
+from benchmarks.report import Row, Section, at_least, at_most, machine, table
 from benchmarks.workload import exchanges, questions
 
 PLAIN = "SentenceTransformer.encode, batches of 32"
@@ -40,6 +41,8 @@ COLUMNS = (
     "least cosine",
 )
 RECALL = "R@10"
+
+_RECALL = "What the vectors find: `python -m benchmarks.embedding --recall FOLDER`, and `make quality`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,38 @@ async def _turn(engine: Engine, measured: Measured, texts: Sequence[str], querie
     measured.query_seconds.append(statistics.median(latencies))
 
 
-async def _measured(effort: Effort, folder: Path | None) -> str:
+async def section(effort: workload.Effort) -> Section:
+    """The service's engines beside plain sentence-transformers, as a part of `make bench`."""
+    results, _ = await _measured(QUICK if effort is workload.QUICK else FULL, None)
+    plain = results[PLAIN]
+    rows = []
+    for engine, is_usual in ((ONNX_RUNTIME, True), (PYTORCH, False)):
+        measured = results[engine]
+        texts, queries = (at_least(3), at_most(0.5)) if is_usual else (None, None)
+        how = "" if is_usual else " with PyTorch"
+        rows += [
+            Row(
+                f"embed messages of all lengths{how}: texts a second",
+                "/s",
+                *(len(result.vectors[0]) / statistics.median(result.seconds) for result in (plain, measured)),
+                _ratio(plain.seconds, measured.seconds),
+                texts,
+                headline=is_usual,
+            ),
+            Row(
+                f"embed one query{how}: p50",
+                "ms",
+                *(1000 * statistics.median(result.query_seconds) for result in (plain, measured)),
+                _ratio(measured.query_seconds, plain.query_seconds),
+                queries,
+                headline=is_usual,
+            ),
+        ]
+    head = ("embedding", "plain encode in 32-batches", "service", "ratio", "target", "met")
+    return Section("Embedding", rows, head, [_RECALL])
+
+
+async def _measured(effort: Effort, folder: Path | None) -> tuple[dict[str, Measured], dict[str, float]]:
     async with AsyncExitStack() as running:
         engines = {
             PLAIN: _plain(),
@@ -151,7 +185,7 @@ async def _measured(effort: Effort, folder: Path | None) -> str:
             recalls = {
                 name: await recall_at_10(folder, engine.documents, engine.query) for name, engine in engines.items()
             }
-    return _written(results, recalls, effort)
+    return results, recalls
 
 
 def _written(results: dict[str, Measured], recalls: dict[str, float], effort: Effort) -> str:
@@ -195,7 +229,8 @@ def main() -> None:
         help="also measure the recall on interactions.jsonl and queries.jsonl there",
     )
     arguments = parser.parse_args()
-    text = asyncio.run(_measured(QUICK if arguments.quick else FULL, arguments.recall))
+    effort = QUICK if arguments.quick else FULL
+    text = _written(*asyncio.run(_measured(effort, arguments.recall)), effort)
     if arguments.markdown is not None:
         arguments.markdown.write_text(text, encoding="utf-8")
     print(text)

@@ -19,6 +19,8 @@ from tests.fakes.embedder import FakeEmbedder
 ROOT = Path(__file__).parents[2]
 
 CALLS = [
+    "embed messages of all lengths: texts a second",
+    "embed one query: p50",
     *(
         f"publish acknowledged, {callers}: {what}"
         for callers in ("1 caller", "8 callers")
