@@ -29,32 +29,37 @@ _ACTION, _TOOLS = (Interaction._fields.index(name) for name in ("user_action", "
 _ACTIONS = {action.value: action for action in UserAction}
 
 
-def _of_requests(*, with_images: bool) -> Statement:
+def _statements(condition: str) -> dict[bool, Statement]:
+    """What reads the interactions that fulfil `condition`, without and with their images."""
     columns = ", ".join(f"i.{column.name}" for column in _COLUMNS)
-    pictures, joined = "", ""
-    if with_images:
-        pictures = ", p.media_type, p.data"
-        joined = "left join images p on p.org_id = i.org_id and p.interaction_id = i.interaction_id"
-    return Statement(
-        f"""
-        select {columns}{pictures} from interactions i {joined}
-        where i.org_id = :org_id and i.request_id = any(:request_ids) order by i.interaction_id
-        """,  # noqa: S608 -- what is put in are constants.
-        {"org_id": "bigint", "request_ids": "uuid[]"},
-    )
+    joined = "left join images p on p.org_id = i.org_id and p.interaction_id = i.interaction_id"
+    types = {"org_id": "bigint", "ids": "bigint[]", "request_ids": "uuid[]"}
+    sql = """
+        select {columns} from interactions i {joined}
+        where i.org_id = :org_id and {condition} order by i.interaction_id
+    """
+    return {
+        False: Statement(sql.format(columns=columns, joined="", condition=condition), types),
+        True: Statement(
+            sql.format(columns=f"{columns}, p.media_type, p.data", joined=joined, condition=condition), types
+        ),
+    }
 
 
-_OF_REQUESTS = {with_images: _of_requests(with_images=with_images) for with_images in (False, True)}
+_BY_ID = _statements("i.interaction_id = any(:ids)")
+_OF_REQUESTS = _statements("i.request_id = any(:request_ids)")
 
 
 async def fetch(
-    connection: AsyncConnection, org_id: OrgId, interaction_ids: Iterable[InteractionId], *, with_images: bool
+    connection: DirectConnection | AsyncConnection,
+    org_id: OrgId,
+    interaction_ids: Iterable[InteractionId],
+    *,
+    with_images: bool,
 ) -> Mapping[InteractionId, Interaction]:
     """The interactions with these ids; those that do not exist are missing."""
-    query = _selected(with_images).where(
-        interactions.c.org_id == org_id, interactions.c.interaction_id.in_(list(interaction_ids))
-    )
-    return {InteractionId(row.interaction_id): _interaction(row) for row in await connection.execute(query)}
+    found = await _read(connection, _BY_ID[with_images], {"org_id": org_id, "ids": list(interaction_ids)})
+    return {interaction.interaction_id: interaction for interaction in found}
 
 
 async def newest(
@@ -128,10 +133,15 @@ async def of_requests(
     with_images: bool,
 ) -> Sequence[Interaction]:
     """All interactions of some requests, in the order in which they were published."""
-    statement = _OF_REQUESTS[with_images]
-    arguments = statement.arguments({"org_id": org_id, "request_ids": list(request_ids)})
+    return await _read(connection, _OF_REQUESTS[with_images], {"org_id": org_id, "request_ids": list(request_ids)})
+
+
+async def _read(
+    connection: DirectConnection | AsyncConnection, statement: Statement, values: Mapping[str, Any]
+) -> list[Interaction]:
+    arguments = statement.arguments(values)
     rows: Iterable[Sequence[Any]]
-    if isinstance(connection, AsyncConnection):  # An export's, which reads on a snapshot.
+    if isinstance(connection, AsyncConnection):  # That of a snapshot, or of a call that sends other statements too.
         rows = await connection.exec_driver_sql(statement.sql, arguments)
     else:
         rows = await connection.fetch(statement.sql, *arguments)
