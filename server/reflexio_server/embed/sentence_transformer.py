@@ -10,7 +10,7 @@ import numpy as np
 
 from reflexio_server.embed.chunking import pieces
 from reflexio_server.embed.embedder import ModelUnavailable, Vectors
-from reflexio_server.embed.packaged_model import PACKAGED_MODEL, verified_folder
+from reflexio_server.embed.packaged_model import PACKAGED_MODEL, PIECE_TOKENS, verified_folder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -87,7 +87,8 @@ class SentenceTransformerEmbedder:
             return None
         prompt = model.prompts.get("document") or ""
         special = int(tokenizer.num_special_tokens_to_add())
-        return int(model.max_seq_length) - special - len(self._offsets(prompt))
+        window = int(model.max_seq_length) - special - len(self._offsets(prompt))
+        return min(window, PIECE_TOKENS) if self._name == PACKAGED_MODEL else window
 
     def _offsets(self, text: str) -> list[tuple[int, int]]:
         tokens = self._ready().tokenizer(

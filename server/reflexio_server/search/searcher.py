@@ -244,12 +244,13 @@ class Searcher:
     async def _read(self, org_id: OrgId, query: Query, chosen: Sequence[Ranked]) -> tuple[Sequence[Hit], bool]:
         fitting: Sequence[InteractionId] = [candidate.interaction_id for candidate in chosen]
         truncated = False
-        async with self.database.autocommit() as connection:
-            if query.with_images or len(fitting) > _SURELY_SMALL:
+        if query.with_images or len(fitting) > _SURELY_SMALL:
+            async with self.database.autocommit() as connection:
                 sizes = await interactions.sizes(connection, org_id, fitting, with_images=query.with_images)
-                fitting = _fitting(fitting, sizes, self.most_bytes)
-                truncated = len(fitting) < len(sizes)
-            found = await interactions.fetch(connection, org_id, fitting, with_images=query.with_images)
+            fitting = _fitting(fitting, sizes, self.most_bytes)
+            truncated = len(fitting) < len(sizes)
+        async with self.database.direct() as direct:
+            found = await interactions.fetch(direct, org_id, fitting, with_images=query.with_images)
         return [Hit(found[c.interaction_id], c.score, c.parts) for c in chosen if c.interaction_id in found], truncated
 
 

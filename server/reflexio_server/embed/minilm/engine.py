@@ -11,12 +11,10 @@ from reflexio_server.embed.chunking import pieces
 from reflexio_server.embed.embedder import Vectors
 from reflexio_server.embed.minilm.encoder import Encoder
 from reflexio_server.embed.minilm.weights import CALIBRATION, DIMENSION
-from reflexio_server.embed.packaged_model import PACKAGED_MODEL, WEIGHTS
+from reflexio_server.embed.packaged_model import PACKAGED_MODEL, PIECE_TOKENS, WEIGHTS
 
 _WINDOW = 256
-"""How many word pieces the model was trained to read, special ones included."""
-_SPECIAL = 2
-"""How many of them begin and end each text."""
+"""How many word pieces the model reads, special ones included."""
 
 KNOWN_TEXTS = (
     "User: My phone's battery is dead by noon, though it is only a year old.",
@@ -59,7 +57,7 @@ class MiniLm:
 
     def split(self, text: str) -> list[str]:
         """Pieces that fit the model's window. Each of them says who speaks, where `text` begins with that."""
-        return pieces(text, self._offsets, _WINDOW - _SPECIAL)
+        return pieces(text, self._offsets, PIECE_TOKENS)
 
     def encode(self, texts: Sequence[str], *, as_queries: bool = False) -> Vectors:
         """One vector of unit length for each of `texts`."""
