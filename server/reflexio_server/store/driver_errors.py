@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -78,6 +79,10 @@ def meaning_of(error: Exception) -> Exception | None:
     if isinstance(error, DBAPIError):
         cause = error.orig.__cause__ if error.orig is not None else None
         if error.connection_invalidated or isinstance(error, InterfaceError) or isinstance(cause, _GONE):
+            return DatabaseUnavailable()
+    elif isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # Connecting for `Database.direct` raises it unwrapped.
+        cause = error.__cause__
+        if isinstance(cause, _GONE):
             return DatabaseUnavailable()
     if isinstance(cause, asyncpg.InsufficientResourcesError):
         return StorageFull()

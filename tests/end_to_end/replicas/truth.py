@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from reflexio_server.domain.interaction import searchable_text
 
+from tests.contracts.context import Turn, similarities
 from tests.fakes.embedder import FakeEmbedder
 
 
@@ -25,6 +26,11 @@ class Said:
     content: str
     created_at: int | None
     """Seconds since the epoch; None for the moment of publishing, which is later than all that are given."""
+
+    @property
+    def conversation(self) -> str:
+        """What it was said in."""
+        return self.session_id or self.request_id
 
     @property
     def place(self) -> tuple[float, int, int]:
@@ -53,17 +59,32 @@ class Truth:
         return [s for s in pool if all(getattr(s, name) == conditions[name] for name in names)]
 
     def by_meaning(self, user_id: str, query: str, conditions: Mapping[str, Any]) -> dict[int, float]:
-        """For each matching interaction that can be searched how near it is to the query."""
-        found = [s for s in self.matching(user_id, conditions) if s.content]
+        """For each matching interaction that can be searched how near it is to the query, with what is beside it."""
         wanted = self._vectors([query])[0]
-        texts = [searchable_text(s.role, s.content, "") for s in found]
-        scores = self._vectors(texts) @ wanted if texts else []
-        return {s.interaction_id: float(score) for s, score in zip(found, scores, strict=True)}
+        said = [s for s in reversed(self.newest_first(user_id)) if s.content]
+        vectors = self._vectors([searchable_text(s.role, s.content, "") for s in said]) if said else []
+        turns = [
+            Turn(s.interaction_id, place, s.conversation, vector)
+            for place, (s, vector) in enumerate(zip(said, vectors, strict=True))
+        ]
+        near = similarities(turns, wanted)
+        found = (s for s in self.matching(user_id, conditions) if s.content)
+        return {s.interaction_id: max(0.0, near[s.interaction_id]) for s in found}
 
     def by_words(self, user_id: str, query: str, conditions: Mapping[str, Any]) -> set[int]:
-        """The matching interactions that have a word of the query, letter for letter."""
+        """The matching interactions that have a word of the query, letter for letter, or stand near to one that has."""
         words = set(query.split())
-        return {s.interaction_id for s in self.matching(user_id, conditions) if words & set(s.content.split())}
+        conversations: dict[str, list[Said]] = {}
+        for said in reversed(self.newest_first(user_id)):
+            if said.content:
+                conversations.setdefault(said.conversation, []).append(said)
+        near = {
+            s.interaction_id
+            for said in conversations.values()
+            for place, s in enumerate(said)
+            if any(words & set(other.content.split()) for other in said[max(0, place - 3) : place + 4])
+        }
+        return {s.interaction_id for s in self.matching(user_id, conditions)} & near
 
     def add(self, said: Iterable[Said]) -> None:
         """Note what was published."""
