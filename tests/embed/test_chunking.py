@@ -5,7 +5,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-from reflexio_server.embed.chunking import spans, speaker_of
+from reflexio_server.embed.chunking import pieces, spans, speaker_of
 
 
 def tokens_of(text):
@@ -51,3 +51,21 @@ def test_the_speaker_is_what_stands_before_the_first_colon():
     assert speaker_of("a line\nthen: something") == ""
     assert speaker_of(": odd") == ""
     assert speaker_of(f"{'very long ' * 10}name: hello") == ""
+
+
+@given(st.integers(1, 60), st.integers(1, 8), st.integers(8, 40))
+def test_a_name_that_takes_many_tokens_crowds_nothing_out(letters, tokens_a_letter, window):
+    """Some scripts take several tokens for each letter of a name."""
+
+    def tokens_of(text: str) -> list[tuple[int, int]]:
+        return [
+            (place, place + 1)
+            for place, letter in enumerate(text)
+            for _ in range(tokens_a_letter if letter == "김" else 1)
+        ]
+
+    said = "ab cd " * 50
+    found = pieces(f"{'김' * letters}: {said}", tokens_of, window)
+    assert len(found) < len(said), "each says something new"
+    # A cut cannot go through a letter.
+    assert all(len(tokens_of(piece)) <= window + 2 * tokens_a_letter for piece in found)

@@ -170,7 +170,11 @@ def test_of_anything_scores_are_in_bounds_and_in_order(given_, mode, spans, asks
         assert 0 <= hit.score <= 1
         assert hit.parts.total == pytest.approx(hit.score, abs=1e-6)
         assert min(astuple(hit.parts)) >= 0
-    keys = [(hit.score, given_[hit.interaction_id - 1]["at"], hit.interaction_id) for hit in everything]
+    keys = []
+    for hit in everything:
+        candidate = given_[hit.interaction_id - 1]
+        unlike = 0 if mode is SearchMode.FTS else round(min(candidate["similarity"], 0), 6)
+        keys.append((hit.score, unlike, candidate["at"], hit.interaction_id))
     assert keys == sorted(keys, reverse=True)
     found = rank(*given_, mode=mode, spans=spans, asks_for_role=asks_for_role, limit=limit, min_score=min_score)
     assert found == [hit for hit in everything[:limit] if hit.score >= min_score]

@@ -174,6 +174,9 @@ class InterruptedIndex:
     index: InteractionIndex
     happens: list[Any] = field(default_factory=list)
 
+    def kept(self, *arguments: Any) -> Any:
+        return self.index.kept(*arguments)
+
     async def roles(self, *arguments: Any) -> Collection[str]:
         return await self.index.roles(*arguments)
 

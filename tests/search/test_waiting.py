@@ -93,6 +93,9 @@ async def test_what_is_embedded_between_the_look_and_the_ranking_counts_once(
     class Late:
         """An index that answers only when everything has been embedded."""
 
+        def kept(self, *arguments: Any) -> Any:
+            return stalled.searcher.index.kept(*arguments)
+
         async def roles(self, *arguments: Any) -> Any:
             return await stalled.searcher.index.roles(*arguments)
 

@@ -123,3 +123,12 @@ async def test_nothing_of_other_users_and_organisations_comes(corpus, org_id, us
     nothing = SearchState(None, None, None, False, None, ())
     assert await state(user=UserId(user_id + "2")) == nothing
     assert await state(org=OrgId(org_id + 1_000_000)) == nothing
+
+
+async def test_of_very_many_that_wait_those_are_read_that_have_a_word_of_the_query(corpus, user_id, state):
+    await corpus.publish(user_id, "an old lemon", "it's a \\ quoted 'lemon", *(f"tea {n}" for n in range(300)))
+    found = await state("lemon's \\ ' kp-28")
+    assert len(found.waiting.interaction_ids) == 256 + 2
+    assert len((await state("something else")).waiting.interaction_ids) == 256
+    assert len((await state("")).waiting.interaction_ids) == 256
+    assert len((await state("tea")).waiting.interaction_ids) == 300

@@ -21,7 +21,11 @@ def pieces(text: str, tokens_of: Callable[[str], Sequence[tuple[int, int]]], win
     if len(tokens) <= window:
         return [text]
     speaker = speaker_of(text)
-    first, *others = spans(text, tokens, window - len(tokens_of(speaker)))
+    cost = len(tokens_of(speaker))
+    if cost > window // 4:
+        # Some scripts take several tokens a letter: the name must not crowd out what is said.
+        speaker, cost = "", 0
+    first, *others = spans(text, tokens, window - cost)
     return [text[slice(*first)], *(speaker + text[slice(*span)] for span in others)]
 
 

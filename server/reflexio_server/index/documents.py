@@ -30,6 +30,9 @@ _ROW = np.dtype(
     ]
 )
 
+_ROLE_BYTES = 300
+"""What the name of a role takes beside its letters."""
+
 _FEW_GONE = 256
 """So many slots of what is gone are kept in any case before the others are moved together."""
 
@@ -44,6 +47,7 @@ class Documents:
         self._highest_id = np.iinfo(np.int64).min
         self._role_codes: dict[str, int] = {}
         self._role_counts: Counter[int] = Counter()
+        self._role_bytes = 0
         self._timeline: Timeline | None = None
 
     def __len__(self) -> int:
@@ -58,7 +62,7 @@ class Documents:
     @property
     def nbytes(self) -> int:
         """How much memory they take, with the timeline, which is there from the first search on."""
-        return self._buffer.nbytes + self._size * BYTES_EACH
+        return self._buffer.nbytes + self._size * BYTES_EACH + self._role_bytes
 
     @property
     def rows(self) -> NDArray[np.void]:
@@ -107,7 +111,7 @@ class Documents:
             hash(session_id) if session_id else hash(request_id)
             for session_id, request_id in zip(added.session_ids, rows["request_id"].tolist(), strict=True)
         ]
-        rows["role"] = [self._role_codes.setdefault(role, len(self._role_codes)) for role in added.roles]
+        rows["role"] = [self._role_code(role) for role in added.roles]
         self._role_counts.update(rows["role"].tolist())
         rows["words"] = added.word_counts
         rows["asks"] = added.asks
@@ -148,7 +152,19 @@ class Documents:
         moved = np.cumsum(is_there, dtype=np.int32) - 1
         self._buffer = self.rows[is_there].copy()
         self._size, self._gone, self._timeline = len(self._buffer), 0, None
+        self._forget_roles()
         return moved
+
+    def _forget_roles(self) -> None:
+        """Let the names go that nothing has any more."""
+        names = {code: role for role, code in self._role_codes.items()}
+        left, codes = np.unique(self.rows["role"], return_inverse=True)
+        self.rows["role"] = codes
+        counts = np.bincount(codes, minlength=len(left)).tolist()
+        self._role_codes, self._role_bytes = {}, 0
+        for code in left.tolist():
+            self._role_code(names[code])
+        self._role_counts = Counter(dict(enumerate(counts)))
 
     def only_there(self, slots: Slots, values: NDArray[np.float32]) -> tuple[Slots, NDArray[np.float32]]:
         """Those of `slots` that have something, and the values that belong to them."""
@@ -156,6 +172,13 @@ class Documents:
             return slots, values
         there = self.rows["is_there"][slots]
         return slots[there], values[there]
+
+    def _role_code(self, role: str) -> int:
+        code = self._role_codes.get(role)
+        if code is None:
+            code = self._role_codes[role] = len(self._role_codes)
+            self._role_bytes += _ROLE_BYTES + len(role.encode())
+        return code
 
     def with_role(self, names: Collection[str], slots: Slots) -> NDArray[np.bool_]:
         """Which of these slots have one of these roles."""

@@ -75,6 +75,8 @@ class FollowedPartition:
         size = len(changes.added.vectors) + self.partition.growing_bytes if changes.added is not None else 0
         if changes.deleted:
             size += self.partition.vector_bytes
+        if changes.added_up_to == changes.version:
+            size += self.partition.settling_bytes
         await change(lambda: self._apply(changes), size)
         return changes.added_up_to == changes.version
 

@@ -1,6 +1,7 @@
 """What an index of interactions is to the rest of the server."""
 
 from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +29,9 @@ class InteractionIndex(Protocol):
 
     Everything is considered that was committed with the version asked for, and nothing that was deleted by then.
     """
+
+    def kept(self, indexed: Indexed) -> AbstractAsyncContextManager[None]:
+        """Within the block, what one call has loaded is there for the next."""
 
     async def roles(self, indexed: Indexed) -> Collection[str]:
         """The roles that occur.

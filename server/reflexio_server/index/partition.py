@@ -1,7 +1,6 @@
 """One user's interactions in memory: their vectors in segments of bounded size, their words, and who follows whom."""
 
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +24,14 @@ _NEIGHBOUR_SHARE = 0.3
 """What the vectors of the turns before and after count beside an interaction's own. On annotated conversations 0.2 to
 0.4 differ by less than a point, and none at all costs four points of recall at ten."""
 
-_LARGE_BYTES = 16 * 1024 * 1024
-"""Beyond so many bytes of vectors, words are counted in another thread while FAISS looks through the vectors."""
+_MOST_WITH_NEIGHBOURS = 16
+"""Of so many of the nearest the neighbours are candidates too."""
 
-_AHEAD = ThreadPoolExecutor(2, thread_name_prefix="nearest")
+_WORD_BYTES = 256
+_CANDIDATE_BYTES = 32_768
+"""What a word of the query costs for each interaction, and what a candidate costs, in bytes of vectors."""
+
+_DECODED_AT_ONCE = 4096
 
 _ROLE_SHARE = 0.1
 """What being of a role that is asked about counts among words when candidates are chosen."""
@@ -55,6 +58,11 @@ class Partition:
     def vector_bytes(self) -> int:
         """How many bytes a search without a filter has to look through."""
         return sum(segment.vector_bytes for segment in self._segments)
+
+    def search_bytes(self, question: Question) -> int:
+        """How long the answer to a question takes, as bytes of vectors that are looked through in that time."""
+        words = len(self._documents) * len(question.words) * _WORD_BYTES
+        return (self.vector_bytes if question.vector is not None else 0) + words + question.depth * _CANDIDATE_BYTES
 
     @property
     def growing_bytes(self) -> int:
@@ -86,6 +94,11 @@ class Partition:
                 continue
             self._segments[-1].add(slots[:room], codes[:room])
             slots, codes = slots[room:], codes[room:]
+
+    @property
+    def settling_bytes(self) -> int:
+        """How many bytes `settle` has to handle at the most."""
+        return self._terms.nbytes + self._documents.nbytes
 
     def settle(self) -> None:
         """Make searches quick again, when for now nothing more is added."""
@@ -119,15 +132,10 @@ class Partition:
             return Evidence.none()
         considered = documents.considered(question.where, question.not_before)
         chosen = np.zeros(documents.slots_count, np.bool_)
-        if question.vector is not None and self.vector_bytes > _LARGE_BYTES:
-            # FAISS leaves the interpreter to others meanwhile.
-            searching = _AHEAD.submit(self._nearest, question.vector, question.depth, considered)
-            words = scores.by_place(statistics)
-            nearest = searching.result()
-        else:
-            words = scores.by_place(statistics)
-            nearest = self._nearest(question.vector, question.depth, considered)
-        for near in (nearest, *self._beside(nearest)):
+        words = scores.by_place(statistics)
+        nearest = self._nearest(question.vector, question.depth, considered)
+        # With what stands beside the best of them: mixed in, it may be nearer.
+        for near in (nearest, *self._beside(nearest[:_MOST_WITH_NEIGHBOURS])):
             chosen[near[near >= 0]] = True
         if question.words:
             chosen[self._with_most_words(question, words, considered)] = True
@@ -233,18 +241,18 @@ class Partition:
 
     def _nearest_pieces(self, vector: Vectors, needed: NDArray[np.bool_]) -> tuple[Slots, NDArray[np.float32]]:
         """Of each slot that is needed the vector of its piece that is nearest to `vector`, and a row of zeros."""
-        found = [segment.places_of(needed) for segment in self._segments]
-        slots = np.concatenate([slots for _, slots in found])
-        rows = np.zeros((len(slots) + 1, self._dimension), np.float32)
-        start = 0
-        for segment, (places, _) in zip(self._segments, found, strict=True):
-            segment.decode(places, rows[start : start + len(places)])
-            start += len(places)
-        if len(slots) == len(np.unique(slots)):
-            return slots, rows
-        best_first = np.argsort(-np.einsum("ij,j->i", rows[:-1], vector), kind="stable")
-        distinct, firsts = np.unique(slots[best_first], return_index=True)
-        return distinct, rows[np.append(best_first[firsts], len(slots))]
+        slots, rows = np.empty(0, np.int32), np.empty((0, self._dimension), np.float32)
+        for segment in self._segments:
+            places, of_places = segment.places_of(needed)
+            # In portions: a long message has hundreds of pieces, and all of them at once would take much memory.
+            for first in range(0, len(places), _DECODED_AT_ONCE):
+                portion = slice(first, first + _DECODED_AT_ONCE)
+                decoded = np.empty((len(places[portion]), self._dimension), np.float32)
+                segment.decode(places[portion], decoded)
+                slots, rows = _nearest_of_each(
+                    np.concatenate([slots, of_places[portion]]), np.concatenate([rows, decoded]), vector
+                )
+        return slots, np.concatenate([rows, np.zeros((1, self._dimension), np.float32)])
 
     def _remove(self, interaction_ids: NDArray[np.int64]) -> None:
         slots = self._documents.find(interaction_ids)
@@ -272,3 +280,12 @@ class Partition:
             else:
                 kept.append(segment)
         self._segments = kept or [Segment(self._dimension, _SEGMENT_VECTORS)]
+
+
+def _nearest_of_each(slots: Slots, rows: NDArray[np.float32], vector: Vectors) -> tuple[Slots, NDArray[np.float32]]:
+    """Of each slot the row that is nearest to `vector`."""
+    if len(slots) == len(np.unique(slots)):
+        return slots, rows
+    best_first = np.argsort(-np.einsum("ij,j->i", rows, vector), kind="stable")
+    distinct, firsts = np.unique(slots[best_first], return_index=True)
+    return distinct, rows[best_first[firsts]]

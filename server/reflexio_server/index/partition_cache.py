@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -21,8 +22,11 @@ from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_rows import InteractionRows
 
 _INLINE_BYTES = 16 * 1024 * 1024
-"""Up to so many bytes of vectors are searched in the event loop: that takes half a millisecond. Larger ones are
-searched in a thread, which costs a tenth of one."""
+"""Up to so many bytes of vectors, or what takes as long, are looked through in the event loop: one or two milliseconds.
+More is looked through in a thread, which costs a tenth of one."""
+
+_WAITING_BYTES = 40_000
+"""What an interaction that waits for its vectors costs a search: its words have to be sorted in first."""
 
 _INLINE_CHANGE_BYTES = 4 * 1024 * 1024
 """Up to so many bytes are added or moved in the event loop: that takes two milliseconds or three."""
@@ -96,38 +100,70 @@ class PartitionCache:
         """How many partitions are in memory."""
         return len(self._entries)
 
+    @asynccontextmanager
+    async def kept(self, indexed: Indexed) -> AsyncIterator[None]:
+        """Keep a partition from being dropped, as `InteractionIndex.kept` says."""
+        if indexed.version is None:
+            yield
+            return
+        key = (indexed.org_id, indexed.user_id, indexed.model)
+        entry = self._entry(key, indexed.dimension)
+        entry.users += 1
+        try:
+            yield
+        finally:
+            entry.users -= 1
+            if entry.nbytes > self._memory_bytes:
+                self._drop_unused(key)
+            self._drop_least_recent()
+
     async def roles(self, indexed: Indexed) -> Collection[str]:
         """The roles that occur, as `InteractionIndex.roles` says."""
-        return await self._read(indexed, lambda partition: list(partition.roles)) or ()
+        return await self._read(indexed, lambda partition: list(partition.roles), lambda _: 0) or ()
 
     async def evidence(self, indexed: Indexed, question: Question, waiting: InteractionRows | None) -> Evidence:
         """Candidates, as `InteractionIndex.evidence` says."""
-        others = Partition(indexed.dimension)
-        if waiting is not None:
-            others.add(waiting)
 
         def gather(partition: Partition) -> Evidence:
-            if waiting is not None:
-                # What has got vectors meanwhile must not count twice when words are counted.
-                others.remove(partition.those_among(waiting.interaction_ids))
+            if waiting is None:
+                scores_alone = partition.word_scores(question.words)
+                return partition.evidence(question, scores_alone, scores_alone.statistics)
+            others = Partition(indexed.dimension)
+            others.add(waiting)
+            # What has got vectors meanwhile must not count twice when words are counted.
+            others.remove(partition.those_among(waiting.interaction_ids))
             scores = partition.word_scores(question.words), others.word_scores(question.words)
             statistics = scores[0].statistics.joined(scores[1].statistics)
             found = partition.evidence(question, scores[0], statistics)
             return found.joined(others.evidence(question, scores[1], statistics))
 
-        found = await self._read(indexed, gather)
-        return found if found is not None else gather(Partition(indexed.dimension))
+        def cost(partition: Partition) -> int:
+            others = len(waiting.interaction_ids) * _WAITING_BYTES if waiting is not None else 0
+            return partition.search_bytes(question) + others
 
-    async def _read(self, indexed: Indexed, work: Callable[[Partition], T]) -> T | None:
-        """Do `work` on a partition that is fresh enough; None where there is nothing to be in it."""
+        found = await self._read(indexed, gather, cost)
+        if found is None:
+            nothing = Partition(indexed.dimension)
+            found = await self._run(partial(gather, nothing), inline=cost(nothing) <= _INLINE_BYTES)
+        return found
+
+    async def _read(
+        self, indexed: Indexed, work: Callable[[Partition], T], cost: Callable[[Partition], int]
+    ) -> T | None:
+        """Do `work` on a partition that is fresh enough; None where there is nothing to be in it.
+
+        Args:
+            indexed: Which partition.
+            work: What to do with it.
+            cost: How long that takes, as bytes that are looked through.
+        """
         key = (indexed.org_id, indexed.user_id, indexed.model)
         version = indexed.version
         if version is None:
             self._drop_unused(key)
             return None
-        entry = self._entry(key, indexed.dimension)
-        entry.users += 1
-        try:
+        async with self.kept(indexed):
+            entry = self._entry(key, indexed.dimension)
             while True:
                 if entry.followed.version < version:
                     await self._refresh(entry, version)
@@ -136,12 +172,7 @@ class PartitionCache:
                     if entry.followed.version < version:
                         continue
                     partition = entry.followed.partition
-                    return await self._run(partial(work, partition), inline=partition.vector_bytes <= _INLINE_BYTES)
-        finally:
-            entry.users -= 1
-            if entry.nbytes > self._memory_bytes:
-                self._drop_unused(key)
-            self._drop_least_recent()
+                    return await self._run(partial(work, partition), inline=cost(partition) <= _INLINE_BYTES)
 
     async def drop_stale(self) -> None:
         """Drop partitions that nobody uses and that hold what is gone: something deleted, a user, a former model.

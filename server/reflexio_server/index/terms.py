@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 _SLOT_BITS = 32
 _LOWEST = np.uint64((1 << _SLOT_BITS) - 1)
 
-_SMALL_TAIL = 8192
+_SMALL_TAIL = 512
 """So many words that came last are looked through one by one before they are sorted in among the others."""
 
 

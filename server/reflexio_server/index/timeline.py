@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-_FEW = 64
+_FEW = 8
 """So many are inserted one by one; for more everything is sorted anew."""
 
 
@@ -83,16 +83,16 @@ class Timeline:
         """At each place its value and those of its neighbours, weighted.
 
         Args:
-            values: One for each place.
+            values: One for each place, shape (…, places).
             weights: What the value of a neighbour counts that stands so many places further on.
         """
         sums = values.copy()
         for distance, weight in weights.items():
             together = self._together[abs(distance) - 1]
             if distance > 0:
-                sums[:-distance] += np.float32(weight) * (values[distance:] * together)
+                sums[..., :-distance] += np.float32(weight) * (values[..., distance:] * together)
             else:
-                sums[-distance:] += np.float32(weight) * (values[:distance] * together)
+                sums[..., -distance:] += np.float32(weight) * (values[..., :distance] * together)
         return sums
 
     def lengths(self, rows: NDArray[np.void], weights: Mapping[int, float]) -> NDArray[np.float32]:

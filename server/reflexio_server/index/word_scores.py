@@ -42,9 +42,10 @@ _WEIGHTS = {
 _IDENTIFIER = 1.5
 """How much more an identifier weighs than another word that is as rare: who gives one means what has it."""
 
+_FEW = 4096
 _RARE = 16
-"""What fewer than one interaction in so many has is followed from neighbour to neighbour; what is more frequent is
-counted everywhere at once, which is quicker then."""
+"""Among more than a few interactions, what fewer than one in so many has is followed from neighbour to neighbour. What
+is more frequent is counted everywhere at once, which is quicker then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +103,34 @@ class WordScores:
             return scores
         mean_length = np.float32(statistics.total_length / statistics.interactions)
         softening = self._lengths * np.float32(_K1 * _B / mean_length) + np.float32(_K1 * (1 - _B))
+        together: list[tuple[np.float32, NDArray[np.int32], NDArray[np.float32]]] = []
         for word, weight in statistics.weights().items():
             slots, counts = self._occurrences[word]
             places, share = documents.places[slots], np.float32(weight)
             if word.is_identifier:
                 scores[places] += share
-            elif len(slots) * _RARE < len(documents):
+            elif len(slots) * _RARE < len(documents) > _FEW:
                 found, frequency = self._frequencies_around(places, counts)
                 scores[found] += share * frequency / (frequency + softening[found])
-            else:
-                frequency = self._frequencies_everywhere(places, counts)
-                scores += share * frequency / (frequency + softening)
-        return scores
+            elif len(slots):
+                together.append((share, places, counts))
+        # A few words at a time: numbers that fit a processor's cache.
+        at_once = max(1, _FEW * 16 // len(documents))
+        for first in range(0, len(together), at_once):
+            shares = np.array([share for share, _, _ in together[first : first + at_once]])
+            frequency = self._frequencies_everywhere(together[first : first + at_once])
+            scores += shares @ (frequency / (frequency + softening))
+        # Rounding may have made the sum of all shares a little more.
+        return np.minimum(scores, 1)
 
-    def _frequencies_everywhere(self, places: NDArray[np.int32], counts: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How often each place has a word, in itself and around it."""
-        frequency = np.zeros(len(self._documents), np.float32)
-        frequency[places] = counts
-        return self._documents.timeline.spread(frequency, _WEIGHTS)
+    def _frequencies_everywhere(
+        self, words: Sequence[tuple[np.float32, NDArray[np.int32], NDArray[np.float32]]]
+    ) -> NDArray[np.float32]:
+        """How often each place has each word, in itself and around it: shape (words, places)."""
+        frequencies = np.zeros((len(words), len(self._documents)), np.float32)
+        for row, (_, places, counts) in enumerate(words):
+            frequencies[row, places] = counts
+        return self._documents.timeline.spread(frequencies, _WEIGHTS)
 
     def _frequencies_around(
         self, places: NDArray[np.int32], counts: NDArray[np.float32]

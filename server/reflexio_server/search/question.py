@@ -9,6 +9,8 @@ from reflexio_server.domain.interaction import DEFAULT_ROLE
 from reflexio_server.search.dates import Span, spans_in
 
 _MOST_WORDS_OF_ROLE = 4
+_MOST_ROLES = 1000
+"""Of more the roles are no speakers but something of the application's own, and reading them takes long."""
 
 _MOST_SPANS = 100
 """What a question names beyond is none that a person asked, and each takes time in ranking."""
@@ -64,7 +66,7 @@ def read(text: str, roles: Collection[str], now: int) -> Reading:
         roles: The roles that occur in what is searched.
         now: Nanoseconds since the epoch: what "yesterday" refers to.
     """
-    named, first_person = _roles_in(text, roles)
+    named, first_person = _roles_in(text, roles if len(roles) <= _MOST_ROLES else ())
     spans = dict.fromkeys(islice(spans_in(text, now), _MOST_SPANS))
     return Reading(tuple(sorted(named)), tuple(spans), first_person)
 

@@ -70,7 +70,14 @@ class Ranked:
 
 
 def ranked(
-    evidence: Evidence, mode: SearchMode, spans: Sequence[Span], *, asks_for_role: bool, limit: int, min_score: float
+    evidence: Evidence,
+    mode: SearchMode,
+    spans: Sequence[Span],
+    *,
+    has_words: bool = True,
+    asks_for_role: bool,
+    limit: int,
+    min_score: float,
 ) -> list[Ranked]:
     """Candidates with their scores, the best first, and of those with the same score the newer.
 
@@ -78,12 +85,21 @@ def ranked(
         evidence: What speaks for each of them.
         mode: What counts.
         spans: The days that the question names.
+        has_words: Whether it has words to look for: some have none but such as everybody says.
         asks_for_role: Whether it names a role.
         limit: How many to return at most.
         min_score: Return those only that reach this score.
     """
     weights = WEIGHTS[mode]
-    most = weights.total - (0 if asks_for_role else weights.role) - (0 if spans else weights.time)
+    most = weights.total - sum(
+        part
+        for part, is_asked_for in (
+            (weights.words, has_words or not weights.meaning),
+            (weights.role, asks_for_role),
+            (weights.time, spans),
+        )
+        if not is_asked_for
+    )
     # What has nothing of what was asked for must not be found for being a statement.
     relevant = np.maximum(evidence.words, 0) * weights.words + np.maximum(evidence.similarity, 0) * weights.meaning
     columns = np.column_stack(
@@ -96,8 +112,10 @@ def ranked(
         ]
     ).astype(np.float64)
     columns /= most
-    scores = np.round(columns.sum(axis=1), _PLACES)
-    order = np.lexsort((evidence.interaction_ids, evidence.created_ats, scores))[::-1][:limit]
+    scores = np.round(np.minimum(columns.sum(axis=1), 1), _PLACES)
+    # Of what has nothing that counts, what is least unlike comes first.
+    unlike = np.round(np.minimum(evidence.similarity, 0), _PLACES) if weights.meaning else np.zeros(len(scores))
+    order = np.lexsort((evidence.interaction_ids, evidence.created_ats, unlike, scores))[::-1][:limit]
     order = order[scores[order] >= min_score]
     return [
         Ranked(InteractionId(interaction_id), score, Parts(*parts))

@@ -197,24 +197,26 @@ class Searcher:
         embedder = self.embedding.embedder
         model, dimension = state.active_model or embedder.name, state.active_dimension or embedder.dimension
         indexed = Indexed(org_id, query.user_id, model, dimension, state.version)
-        roles = set(await self.index.roles(indexed))
-        if state.waiting is not None:
-            roles.update(state.waiting.roles)
-        reading = read(query.text, roles, time.time_ns())
-        vector, words_only = await self._vector(org_id, query, reading, model)
-        question = Question(
-            vector=vector,
-            words=state.query_words,
-            where=query.where,
-            not_before=not_before,
-            depth=max(_CANDIDATES, query.top_k),
-            roles=reading.roles,
-        )
-        evidence = await self.index.evidence(indexed, question, state.waiting)
+        async with self.index.kept(indexed):
+            roles = set(await self.index.roles(indexed))
+            if state.waiting is not None:
+                roles.update(state.waiting.roles)
+            reading = read(query.text, roles, time.time_ns())
+            vector, words_only = await self._vector(org_id, query, reading, model)
+            question = Question(
+                vector=vector,
+                words=state.query_words,
+                where=query.where,
+                not_before=not_before,
+                depth=max(_CANDIDATES, query.top_k),
+                roles=reading.roles,
+            )
+            evidence = await self.index.evidence(indexed, question, state.waiting)
         candidates = ranked(
             evidence,
             SearchMode.FTS if words_only else query.mode,
             reading.spans,
+            has_words=any(not word.if_it_occurs for word in state.query_words),
             asks_for_role=bool(reading.roles),
             limit=query.top_k,
             min_score=query.min_score,

@@ -78,12 +78,17 @@ def meaning_of(error: Exception) -> Exception | None:
     cause: BaseException | None = error
     if isinstance(error, DBAPIError):
         cause = error.orig.__cause__ if error.orig is not None else None
-        if error.connection_invalidated or isinstance(error, InterfaceError) or isinstance(cause, _GONE):
+        if error.connection_invalidated or isinstance(error, InterfaceError):
             return DatabaseUnavailable()
     elif isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # Connecting for `Database.direct` raises it unwrapped.
         cause = error.__cause__
-        if isinstance(cause, _GONE):
-            return DatabaseUnavailable()
+    return _meaning_of_cause(cause)
+
+
+def _meaning_of_cause(cause: BaseException | None) -> Exception | None:
+    """The same of what asyncpg raised."""
+    if isinstance(cause, _GONE):
+        return DatabaseUnavailable()
     if isinstance(cause, asyncpg.InsufficientResourcesError):
         return StorageFull()
     if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):

@@ -2,46 +2,56 @@
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
 from reflexio_server.store.statement import Statement
-from reflexio_server.store.text_search import hashed_query, other_spellings, plain_words
+from reflexio_server.store.text_search import any_word, hashed_query, other_spellings, plain_words
 
 # One statement is one snapshot: what it does not find in the queue has vectors of that version. The words of what waits
 # are read from its lexemes, because nothing else has them yet.
-_STATE = Statement(
-    f"""
-    with waiting as (
-        select interaction_id, null::bytea as words from embedding_queue
-        where org_id = :org_id and user_id = :user_id and failed_model is null and :with_waiting
+_NEWEST_WAITING = 256
+_MOST_WAITING = 2000
+"""Of what waits, the newest are read whatever they say, because they are the context of each other; of the others those
+that have a word of the query, so many altogether."""
+
+_WAITING = f"""
+    with queued as (
+        select interaction_id, row_number() over (order by interaction_id desc) as place from embedding_queue
+        where org_id = :org_id and user_id = :user_id and failed_model is null
+    ), waiting as (
+        select q.interaction_id, null::bytea as words from queued q
+        join interactions i on i.org_id = :org_id and i.interaction_id = q.interaction_id
+        where q.place <= {_NEWEST_WAITING} or i.lexemes @@ {any_word(":query", ":other_spellings")}
+        order by q.interaction_id desc limit {_MOST_WAITING}
     ), described as (
         select {INTERACTION_COLUMNS} from waiting w join {described("w")}
     )
-    select described.*,
-           {hashed_query(":query")} as query_words, {hashed_query(":other_spellings")} as spellings,
-           (select version from user_versions where org_id = :org_id and user_id = :user_id) as version,
-           (select model from embedding_models where state = 'active') as active_model,
-           (select dimension from embedding_models where state = 'active') as active_dimension,
-           exists (
-               select from embedding_queue
-               where org_id = :org_id and user_id = :user_id and failed_model is null) as is_waiting
-    from described
-    """,  # noqa: S608 -- what is put in are constants.
-    {
-        "org_id": "bigint",
-        "user_id": "text",
-        "with_waiting": "boolean",
-        "query": "text",
-        "other_spellings": "text",
-        "config": "text",
-    },
+"""  # noqa: S608 -- what is put in are constants.
+
+_COLUMNS = f"""
+    {hashed_query(":query")} as query_words, {hashed_query(":other_spellings")} as spellings,
+    (select version from user_versions where org_id = :org_id and user_id = :user_id) as version,
+    (select model from embedding_models where state = 'active') as active_model,
+    (select dimension from embedding_models where state = 'active') as active_dimension,
+    exists (
+        select from embedding_queue
+        where org_id = :org_id and user_id = :user_id and failed_model is null) as is_waiting
+"""  # noqa: S608 -- as above.
+
+_TYPES = {"org_id": "bigint", "user_id": "text", "query": "text", "other_spellings": "text", "config": "text"}
+
+# Apart, because Postgres would plan the reading of what waits also where it is not wanted.
+_STATE = Statement(f"select {_COLUMNS}", _TYPES)
+_STATE_AND_WAITING = Statement(
+    f"{_WAITING} select described.*, {_COLUMNS} from described",  # noqa: S608 -- as above.
+    _TYPES,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class QueryWord:
+class QueryWord(NamedTuple):
     """A word of a query."""
 
     hash: int
@@ -92,13 +102,13 @@ async def read(
         "query": plain_words(query),
         "other_spellings": other_spellings(query),
         "config": config,
-        "with_waiting": with_waiting,
     }
+    statement = _STATE_AND_WAITING if with_waiting else _STATE
     async with database.direct() as connection:
-        rows = await connection.fetch(_STATE.sql, *_STATE.arguments(parameters))
+        rows = await connection.fetch(statement.sql, *statement.arguments(parameters))
     [row] = rows
     waiting = None
-    if row["interaction_ids"]:
+    if with_waiting and row["interaction_ids"]:
         waiting = rows_from(row, [0] * len(row["interaction_ids"]), b"")
     said = _words(row["query_words"] or b"", if_it_occurs=False)
     others = _words(row["spellings"] or b"", if_it_occurs=True)

@@ -50,6 +50,17 @@ def hashed_query(query: str) -> str:
     )"""  # noqa: S608 -- what is put in are constants.
 
 
+def any_word(*queries: str) -> str:
+    """An expression: a `tsquery` for what has any of the words of queries; null where there are none.
+
+    Args:
+        queries: The names of the parameters that have them.
+    """
+    words = " union all ".join(f"select unnest(to_tsvector(cast(:config as regconfig), {query}))" for query in queries)
+    quoted = "quote_literal(translate((w.word).lexeme, E'\\\\', ' '))"
+    return f"(select string_agg({quoted}, ' | ')::tsquery from ({words}) as w (word))"  # noqa: S608 -- as above.
+
+
 def hashed_words(lexemes: str) -> str:
     """An expression: the hashes of the words of a text, one after the other, each as often as it occurs.
 

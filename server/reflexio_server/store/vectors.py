@@ -58,7 +58,8 @@ _CHANGES = Statement(
                string_agg(vector, '' order by chunk) as vectors, string_agg(words, '') as words
         from portion group by interaction_id
     ), added as (
-        select sum(piece_count)::bigint as row_count, max(version) as last_version, {INTERACTION_COLUMNS},
+        select (select count(*) from portion) as row_count, (select max(version) from portion) as last_version,
+               {INTERACTION_COLUMNS},
                array_agg(piece_count) as piece_counts, string_agg(vectors, '') as vectors
         from embedded e join {described("e")}
     )
@@ -200,7 +201,7 @@ async def changes(
         row = await connection.fetchrow(_CHANGES.sql, *_CHANGES.arguments(parameters))
     if row is None:
         return None
-    row_count = row["row_count"] or 0
-    added = rows_from(row, row["piece_counts"], row["vectors"]) if row_count else None
+    row_count = row["row_count"]
+    added = rows_from(row, row["piece_counts"], row["vectors"]) if row["interaction_ids"] else None
     added_up_to = row["version"] if row_count < portion else row["last_version"]
     return Changes(row["version"], row["reload_before"], row["deleted"], added, added_up_to, row["active_model"])
