@@ -142,8 +142,14 @@ class WordScores:
             exists, beside = self._documents.timeline.beside(places, -distance)
             all_places.append(beside)
             all_counts.append(np.float32(weight) * counts[exists])
-        found, which = np.unique(np.concatenate(all_places), return_inverse=True)
-        return found, np.bincount(which, np.concatenate(all_counts), len(found)).astype(np.float32)
+        around, frequencies = np.concatenate(all_places), np.concatenate(all_counts)
+        if len(around) * _RARE < len(self._documents):
+            found, which = np.unique(around, return_inverse=True)
+            return found, np.bincount(which, frequencies, len(found)).astype(np.float32)
+        # Counting is linear, and sorting so many is not.
+        sums = np.bincount(around, frequencies)
+        places_found = np.flatnonzero(sums)
+        return places_found.astype(np.int32), sums[places_found].astype(np.float32)
 
     @property
     def _lengths(self) -> NDArray[np.float32]:
