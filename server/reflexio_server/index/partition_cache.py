@@ -22,8 +22,8 @@ from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_rows import InteractionRows
 
 _INLINE_BYTES = 40 * 1024 * 1024
-"""Up to so many bytes of vectors, or what takes as long, are looked through in the event loop: two or three milliseconds.
-More is looked through in a thread, which costs one or two itself where both cores are busy."""
+"""Up to so many bytes of vectors, or what takes as long, are looked through in the event loop: two or three
+milliseconds. More is looked through in a thread, which costs one or two itself where both cores are busy."""
 
 _WAITING_BYTES = 40_000
 """What an interaction that waits for its vectors costs a search: its words have to be sorted in first."""

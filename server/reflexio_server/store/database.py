@@ -36,7 +36,9 @@ class Database:
             # The text of an error goes into the log; what users said does not.
             "hide_parameters": True,
             "connect_args": {
+                # The driver's, and SQLAlchemy's beside it.
                 "statement_cache_size": self._statement_cache_size,
+                "prepared_statement_cache_size": self._statement_cache_size,
                 "server_settings": {"application_name": "reflexio", "jit": "off", "timezone": "UTC"},
             },
         }
