@@ -37,8 +37,7 @@ def nearest_in(
     partition: Partition, query: np.ndarray, limit: int, where: InteractionFilter = ANY, not_before: Any = None
 ) -> Sequence[Neighbour]:
     """The same of one partition."""
-    scores = partition.word_scores(())
-    evidence = partition.evidence(_question(query, limit, where, not_before), scores, scores.statistics)
+    evidence = partition.evidence(_question(query, limit, where, not_before))
     return by_own_similarity(evidence, limit)
 
 

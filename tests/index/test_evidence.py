@@ -93,9 +93,8 @@ def test_words_and_meaning_are_those_of_plain_python(history, few, small_tail, f
 
 
 def compare(partition, held):
-    scores = partition.word_scores(ASKED)
     question = Question(DIRECTIONS[0], ASKED, InteractionFilter(), None, 100, roles=("Ann",))
-    found = partition.evidence(question, scores, scores.statistics)
+    found = partition.evidence(question)
     assert sorted(found.interaction_ids.tolist()) == sorted(held)
     assert set(partition.roles) == {s.role for s in held.values()}
     expected_words, expected_similarity = words_of(held), similarity_of(held, DIRECTIONS[0])

@@ -101,6 +101,7 @@ class Backlog:
 
     def hand_over(self, org_id: OrgId, user_id: UserId, items: Sequence[tuple[InteractionId, str]]) -> None:
         """Take over texts that were just committed with a lease. What does not fit is given free again."""
+        self._embedding.spare()
         for interaction_id, text in items:
             queued = QueuedText(org_id, user_id, interaction_id, text)
             if self._take(queued, queued.owner, _now() + LEASE_SECONDS, wanted=False) is None:

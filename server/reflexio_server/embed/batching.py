@@ -6,6 +6,7 @@ in it are offered to all.
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 
@@ -26,6 +27,10 @@ Larger batches gain nothing: half as much again takes the processors the same ti
 _WINDOW = 64
 """Among how many waiting texts those of like length are looked for."""
 
+_SPARED_SECONDS = 0.1
+_REST = 2
+"""For how long after a publish the backlog holds back, and how long it then rests for each second of work."""
+
 _CACHED_QUERIES = 1024
 _LONGEST_CACHED_QUERY = 1024
 """How many vectors of recent queries are kept, of queries of how many characters."""
@@ -44,6 +49,7 @@ class EmbeddingThread:
         # Guarded by the condition.
         self._waiting: dict[Priority, FairQueue[EmbeddingJob]] = {p: FairQueue() for p in Priority}
         self._stopping = False
+        self._spared_until = 0.0
         self._recent_queries: OrderedDict[str, Vectors] = OrderedDict()
 
     @property
@@ -123,6 +129,11 @@ class EmbeddingThread:
                 self._waiting[Priority.BACKLOG].remove(job.owner, job)
                 self._waiting[Priority.WANTED].add(job.owner, job)
                 job.priority = Priority.WANTED
+                self._changed.notify()
+
+    def spare(self) -> None:
+        """Leave the processors to calls for a moment, as `Embedding.spare` says."""
+        self._spared_until = time.monotonic() + _SPARED_SECONDS
 
     def _submit(self, text: str, priority: Priority, owner: Owner) -> EmbeddingJob:
         job = EmbeddingJob(text, priority, owner, asyncio.get_running_loop().create_future())
@@ -143,7 +154,20 @@ class EmbeddingThread:
             return
         loaded.get_loop().call_soon_threadsafe(_settle, loaded, None)
         while (batch := self._next_batch()) is not None:
+            began = time.monotonic()
             self._report(self._encoded(batch))
+            if batch[0].priority is Priority.BACKLOG:
+                self._rest(_REST * (time.monotonic() - began))
+
+    def _rest(self, seconds: float) -> None:
+        """Leave the processors to calls, where some come and nobody waits for what is embedded."""
+        urgent = [jobs for priority, jobs in self._waiting.items() if priority is not Priority.BACKLOG]
+        now = time.monotonic()
+        end = now + seconds
+        with self._changed:
+            while now < min(end, self._spared_until) and not self._stopping and not any(urgent):
+                self._changed.wait(end - now)
+                now = time.monotonic()
 
     def _next_batch(self) -> list[EmbeddingJob] | None:
         """Jobs whose next pieces to encode together; None when the thread is to end."""

@@ -24,6 +24,9 @@ class Embedding(Protocol):
     def promote(self, job: EmbeddingJob) -> None:
         """Put a document in front of those for which nobody waits."""
 
+    def spare(self) -> None:
+        """Calls are coming: leave them the processors for a moment, where nobody waits for what is embedded."""
+
     async def follow(self) -> None:
         """Take the model that is active in Postgres now, if it is another one.
 

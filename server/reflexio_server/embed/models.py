@@ -82,6 +82,10 @@ class EmbeddingModels:
         """Put a document in front of those for which nobody waits."""
         self.active.promote(job)
 
+    def spare(self) -> None:
+        """Leave the processors to calls for a moment, as `Embedding.spare` says."""
+        self.active.spare()
+
     def begin_loading(self) -> None:
         """Load the configured model while other things are started; `start` says whether it worked."""
         self._begin_loading(self.configured)

@@ -1,5 +1,6 @@
 """What is known of one user's interactions beside their vectors: what filters and roles need, and who follows whom."""
 
+import copy
 from collections import Counter
 from collections.abc import Collection, Mapping
 
@@ -123,6 +124,15 @@ class Documents:
         if self._timeline is not None and not self._timeline.insert(self.rows, slots):
             self._timeline = None
         return slots
+
+    def copy(self) -> "Documents":
+        """Another one that can be added to."""
+        other = copy.copy(self)
+        # Without room behind: what is added goes into memory of its own.
+        other._buffer = self.rows  # noqa: SLF001 -- its own kind.
+        other._role_codes, other._role_counts = dict(self._role_codes), Counter(self._role_counts)  # noqa: SLF001
+        other._timeline = copy.copy(self._timeline)  # noqa: SLF001
+        return other
 
     def find(self, interaction_ids: NDArray[np.int64]) -> Slots:
         """The slots of those of these interactions that are there."""

@@ -55,15 +55,3 @@ class Evidence:
         numbers, flags = np.empty(0, np.float32), np.empty(0, np.bool_)
         ids = np.empty(0, np.int64)
         return cls(ids, ids, numbers, numbers, numbers, flags, flags)
-
-    def joined(self, other: "Evidence") -> "Evidence":
-        """These candidates, and those of `other`, which must be others."""
-        return Evidence(
-            np.concatenate([self.interaction_ids, other.interaction_ids]),
-            np.concatenate([self.created_ats, other.created_ats]),
-            np.concatenate([self.words, other.words]),
-            np.concatenate([self.similarity, other.similarity]),
-            np.concatenate([self.own_similarity, other.own_similarity]),
-            np.concatenate([self.of_role, other.of_role]),
-            np.concatenate([self.asks, other.asks]),
-        )

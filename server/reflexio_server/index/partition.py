@@ -1,5 +1,6 @@
 """One user's interactions in memory: their vectors in segments of bounded size, their words, and who follows whom."""
 
+import copy
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
@@ -10,9 +11,8 @@ from reflexio_server.index.documents import Documents, Slots
 from reflexio_server.index.evidence import Evidence, Question
 from reflexio_server.index.segment import Best, Segment
 from reflexio_server.index.terms import TermIndex
-from reflexio_server.index.word_scores import WordScores, WordStatistics
+from reflexio_server.index.word_scores import WordScores
 from reflexio_server.store.interaction_rows import InteractionRows
-from reflexio_server.store.search_state import QueryWord
 
 _SEGMENT_VECTORS = 16_384
 """Most vectors of a segment. It bounds what a change moves, and what growing takes beside the vectors themselves."""
@@ -83,9 +83,7 @@ class Partition:
         """Add interactions; those that it has already are replaced."""
         ids = np.fromiter(added.interaction_ids, np.int64)
         self._remove(ids)
-        slots = self._documents.add(added)
-        self._terms.add(np.frombuffer(added.words, ">u4"), np.repeat(slots, added.word_counts))
-        slots = np.repeat(slots, added.piece_counts)
+        slots = np.repeat(self._describe(added), added.piece_counts)
         codes = np.frombuffer(added.vectors, np.uint8).reshape(len(slots), 2 * self._dimension)
         while len(slots):
             room = _SEGMENT_VECTORS - len(self._segments[-1])
@@ -109,30 +107,32 @@ class Partition:
         """Remove interactions; those that it does not have do not matter."""
         self._remove(np.fromiter(interaction_ids, np.int64))
 
-    def those_among(self, interaction_ids: Iterable[int]) -> Sequence[int]:
-        """Those of these interactions that it has."""
-        slots = self._documents.find(np.fromiter(interaction_ids, np.int64))
-        found: Sequence[int] = self._documents.rows["interaction_id"][slots].tolist()
-        return found
+    def with_waiting(self, waiting: InteractionRows) -> "Partition":
+        """The same with interactions that have no vectors yet, for one search; those that it has already are left out.
 
-    def word_scores(self, words: Sequence[QueryWord]) -> WordScores:
-        """What it has of these words."""
-        return WordScores(self._documents, self._terms, words)
-
-    def evidence(self, question: Question, scores: WordScores, statistics: WordStatistics) -> Evidence:
-        """Candidates for an answer, with what speaks for each.
-
-        Args:
-            question: What to look for.
-            scores: What `word_scores` gave for its words.
-            statistics: How frequent the words are, here and in what the answer is compared with.
+        It shares with this one whatever it does not change.
         """
+        those = self._documents.find(np.fromiter(waiting.interaction_ids, np.int64))
+        known = set(self._documents.rows["interaction_id"][those].tolist())
+        together = copy.copy(self)
+        together._documents, together._terms = self._documents.copy(), self._terms.copy()  # noqa: SLF001 -- its own kind.
+        together._describe(waiting.without(known))  # noqa: SLF001 -- as above.
+        return together
+
+    def _describe(self, added: InteractionRows) -> Slots:
+        """Note everything about interactions but their vectors. Returns their slots."""
+        slots = self._documents.add(added)
+        self._terms.add(np.frombuffer(added.words, ">u4"), np.repeat(slots, added.word_counts))
+        return slots
+
+    def evidence(self, question: Question) -> Evidence:
+        """Candidates for an answer, with what speaks for each."""
         documents = self._documents
         if question.depth < 1 or not len(documents):
             return Evidence.none()
         considered = documents.considered(question.where, question.not_before)
         chosen = np.zeros(documents.slots_count, np.bool_)
-        words = scores.by_place(statistics)
+        words = WordScores(documents, self._terms, question.words).by_place()
         nearest = self._nearest(question.vector, question.depth, considered)
         # With what stands beside the best of them: mixed in, it may be nearer.
         for near in (nearest, *self._beside(nearest[:_MOST_WITH_NEIGHBOURS])):
@@ -140,15 +140,18 @@ class Partition:
         if question.words:
             chosen[self._with_most_words(question, words, considered)] = True
         slots = np.flatnonzero(chosen if considered is None else chosen & considered).astype(np.int32)
-        own, mixed = self._similarities(question.vector, slots)
-        rows = documents.rows[slots]
+        own, mixed, has_vector = self._similarities(question.vector, slots)
+        of_slots = words[documents.places[slots]]
+        # What stands beside something near, but has neither a vector yet nor a word, is no answer.
+        found = has_vector | (of_slots > 0)
+        rows = documents.rows[slots[found]]
         return Evidence(
             rows["interaction_id"],
             rows["created_at"],
-            words[documents.places[slots]],
-            mixed,
-            own,
-            documents.with_role(question.roles, slots),
+            of_slots[found],
+            mixed[found],
+            own[found],
+            documents.with_role(question.roles, slots[found]),
             rows["asks"],
         )
 
@@ -210,13 +213,17 @@ class Partition:
         newest_last = np.lexsort((rows["interaction_id"], rows["created_at"]))
         return np.concatenate([better, equal[newest_last[len(better) - question.depth :]]])
 
-    def _similarities(self, vector: Vectors | None, slots: Slots) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _similarities(
+        self, vector: Vectors | None, slots: Slots
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         """The cosines of the angles to `vector`: of each interaction alone, and with its neighbours mixed in.
+
+        Both are 0 where an interaction has no vector; the third array says which have one.
 
         A stored vector is of unit length, so mixing them is as good as embedding them together, and costs no model.
         """
         if vector is None or not len(self):
-            return np.zeros(len(slots), np.float32), np.zeros(len(slots), np.float32)
+            return np.zeros(len(slots), np.float32), np.zeros(len(slots), np.float32), np.zeros(len(slots), np.bool_)
         before, after = self._beside(slots)
         needed = np.zeros(self._documents.slots_count, np.bool_)
         for wanted in (slots, before, after):
@@ -235,9 +242,9 @@ class Partition:
         own = products[of_slots]
         similarities = own + np.float32(_NEIGHBOUR_SHARE) * (products[of_before] + products[of_after])
         similarities /= np.maximum(lengths, np.finfo(np.float32).tiny)
-        similarities[of_slots == len(nearest)] = 0  # What has no vector of its own is found by words only.
+        has_vector = of_slots < len(nearest)
         # Half precision makes some a little longer than 1.
-        return np.clip(own, -1, 1), np.clip(similarities, -1, 1)
+        return np.clip(own, -1, 1), np.where(has_vector, np.clip(similarities, -1, 1), np.float32(0)), has_vector
 
     def _nearest_pieces(self, vector: Vectors, needed: NDArray[np.bool_]) -> tuple[Slots, NDArray[np.float32]]:
         """Of each slot that is needed the vector of its piece that is nearest to `vector`, and a row of zeros."""

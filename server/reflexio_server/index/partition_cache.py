@@ -125,17 +125,7 @@ class PartitionCache:
         """Candidates, as `InteractionIndex.evidence` says."""
 
         def gather(partition: Partition) -> Evidence:
-            if waiting is None:
-                scores_alone = partition.word_scores(question.words)
-                return partition.evidence(question, scores_alone, scores_alone.statistics)
-            others = Partition(indexed.dimension)
-            others.add(waiting)
-            # What has got vectors meanwhile must not count twice when words are counted.
-            others.remove(partition.those_among(waiting.interaction_ids))
-            scores = partition.word_scores(question.words), others.word_scores(question.words)
-            statistics = scores[0].statistics.joined(scores[1].statistics)
-            found = partition.evidence(question, scores[0], statistics)
-            return found.joined(others.evidence(question, scores[1], statistics))
+            return (partition if waiting is None else partition.with_waiting(waiting)).evidence(question)
 
         def cost(partition: Partition) -> int:
             others = len(waiting.interaction_ids) * _WAITING_BYTES if waiting is not None else 0

@@ -1,5 +1,7 @@
 """Which interactions of one user have which words: an inverted index over hashes of words."""
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,6 +40,12 @@ class TermIndex:
         """Add occurrences of words, each with the slot that has it: for each slot all at once."""
         self._tail.append((words.astype(np.uint64) << np.uint64(_SLOT_BITS)) | slots.astype(np.uint64))
         self._tail_size += len(words)
+
+    def copy(self) -> "TermIndex":
+        """Another one that can be added to."""
+        other = copy.copy(self)
+        other._tail = list(self._tail)  # noqa: SLF001 -- its own kind.
+        return other
 
     def settle(self) -> None:
         """Make lookups quick again, where much was added."""

@@ -14,7 +14,6 @@ A word with a digit is the name of one thing, though: whoever has it has all of 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -48,34 +47,6 @@ _RARE = 16
 is more frequent is counted everywhere at once, which is quicker then."""
 
 
-@dataclass(frozen=True, slots=True)
-class WordStatistics:
-    """How frequent words are."""
-
-    interactions: int
-    total_length: float
-    """Of all of them, with what was said around each."""
-    having: Mapping[QueryWord, int]
-    """How many interactions have each word."""
-
-    def joined(self, other: "WordStatistics") -> "WordStatistics":
-        """Those of both together."""
-        having = {word: count + other.having[word] for word, count in self.having.items()}
-        length = self.total_length + other.total_length
-        return WordStatistics(self.interactions + other.interactions, length, having)
-
-    def weights(self) -> Mapping[QueryWord, float]:
-        """The inverse document frequencies of those words that count, divided by their sum."""
-        weights = {
-            word: (_IDENTIFIER if word.is_identifier else 1.0)
-            * log(1 + (self.interactions - having + 0.5) / (having + 0.5))
-            for word, having in self.having.items()
-            if having or not word.if_it_occurs
-        }
-        total = sum(weights.values())
-        return {word: weight / total for word, weight in weights.items()}
-
-
 class WordScores:
     """Scores one user's interactions by words."""
 
@@ -84,27 +55,16 @@ class WordScores:
         self._documents = documents
         self._occurrences = {word: documents.only_there(*index.occurrences(word.hash)) for word in words}
 
-    @property
-    def statistics(self) -> WordStatistics:
-        """How frequent the words are here."""
-        having = {word: len(slots) for word, (slots, _) in self._occurrences.items()}
-        length = float(self._lengths.sum(dtype=np.float64)) if having else 0.0
-        return WordStatistics(len(self._documents), length, having)
-
-    def by_place(self, statistics: WordStatistics) -> NDArray[np.float32]:
-        """The scores, one for each place of the timeline.
-
-        Args:
-            statistics: Of these interactions and all others that the scores are to be compared with.
-        """
+    def by_place(self) -> NDArray[np.float32]:
+        """The scores, one for each place of the timeline."""
         documents = self._documents
         scores = np.zeros(len(documents), np.float32)
         if not self._occurrences or not len(documents):
             return scores
-        mean_length = np.float32(statistics.total_length / statistics.interactions)
+        mean_length = self._lengths.mean(dtype=np.float64)
         softening = self._lengths * np.float32(_K1 * _B / mean_length) + np.float32(_K1 * (1 - _B))
         together: list[tuple[np.float32, NDArray[np.int32], NDArray[np.float32]]] = []
-        for word, weight in statistics.weights().items():
+        for word, weight in self._weights().items():
             slots, counts = self._occurrences[word]
             places, share = documents.places[slots], np.float32(weight)
             if word.is_identifier:
@@ -122,6 +82,18 @@ class WordScores:
             scores += shares @ (frequency / (frequency + softening))
         # Rounding may have made the sum of all shares a little more.
         return np.minimum(scores, 1)
+
+    def _weights(self) -> Mapping[QueryWord, float]:
+        """The inverse document frequencies of those words that count, divided by their sum."""
+        total = len(self._documents)
+        having = {word: len(slots) for word, (slots, _) in self._occurrences.items()}
+        weights = {
+            word: (_IDENTIFIER if word.is_identifier else 1.0) * log(1 + (total - count + 0.5) / (count + 0.5))
+            for word, count in having.items()
+            if count or not word.if_it_occurs
+        }
+        sum_of_weights = sum(weights.values())
+        return {word: weight / sum_of_weights for word, weight in weights.items()}
 
     def _frequencies_everywhere(
         self, words: Sequence[tuple[np.float32, NDArray[np.int32], NDArray[np.float32]]]

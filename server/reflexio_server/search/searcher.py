@@ -172,7 +172,11 @@ class Searcher:
             return state, _NONE
         missing = _NONE
         if query.mode is not SearchMode.FTS:
+            embedder = self.embedding.embedder
             missing = await self.backlog.catch_up(org_id, query.user_id, patience)
+            if missing.waiting and self.embedding.embedder is not embedder:
+                # What was being embedded with the former model was given back in the middle.
+                missing = await self.backlog.catch_up(org_id, query.user_id, patience)
         return await self._read_state(org_id, query, with_waiting=True), missing
 
     async def _read_state(self, org_id: OrgId, query: Query, *, with_waiting: bool) -> SearchState:
