@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 from reflexio_server.domain.errors import NotReady
+from reflexio_server.embed import batching
 from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import ModelUnavailable
 
@@ -185,3 +186,23 @@ async def test_a_model_that_cannot_be_loaded_is_reported(monkeypatch):
 async def test_before_it_was_started_nothing_is_embedded():
     with pytest.raises(NotReady):
         await EmbeddingThread(GatedEmbedder()).embed_query("early")
+
+
+async def test_while_publishes_come_the_backlog_rests_and_nobody_who_waits_does(monkeypatch):
+    monkeypatch.setattr(batching, "_REST", 1_000_000)
+    monkeypatch.setattr(batching, "_SPARED_SECONDS", 1_000_000)
+    embedder = FakeEmbedder()
+    thread = EmbeddingThread(embedder)
+    await thread.start()
+    thread.spare()
+    await thread.embed_document("first", wanted=False).result
+    second = thread.embed_document("second", wanted=False)
+    await thread.embed_query("a question")
+    await thread.embed_document("somebody waits", wanted=True).result
+    assert not second.result.done(), "it rests"
+    thread.promote(second)
+    await second.result
+    third = thread.embed_document("third", wanted=False)
+    await thread.stop()
+    assert third.result.done()
+    assert third.result.exception() is not None

@@ -42,6 +42,10 @@ _PORTION_BYTES = 4 * 1024 * 1024
 _MOST_CAUGHT_UP = 256
 """For so many of a user's interactions a search waits at most."""
 
+_LITTLE = 1024
+"""With so little waiting, a few seconds of work, publishes go first. With more they share the processors with what they
+cause, or it would grow for ever under a load that the processors can bear."""
+
 _SHOWN_SET_ASIDE = 10
 
 _FIRST_POLL = 0.02
@@ -101,7 +105,8 @@ class Backlog:
 
     def hand_over(self, org_id: OrgId, user_id: UserId, items: Sequence[tuple[InteractionId, str]]) -> None:
         """Take over texts that were just committed with a lease. What does not fit is given free again."""
-        self._embedding.spare()
+        if len(self._held) < _LITTLE:
+            self._embedding.spare()
         for interaction_id, text in items:
             queued = QueuedText(org_id, user_id, interaction_id, text)
             if self._take(queued, queued.owner, _now() + LEASE_SECONDS, wanted=False) is None:

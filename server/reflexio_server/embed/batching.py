@@ -28,7 +28,7 @@ _WINDOW = 64
 """Among how many waiting texts those of like length are looked for."""
 
 _SPARED_SECONDS = 0.1
-_REST = 2
+_REST = 3
 """For how long after a publish the backlog holds back, and how long it then rests for each second of work."""
 
 _CACHED_QUERIES = 1024
