@@ -79,6 +79,7 @@ def test_words_and_meaning_are_those_of_plain_python(history, few, small_tail, f
         patched.setattr(terms_module, "_SMALL_TAIL", small_tail)
         patched.setattr(documents_module, "_FEW_GONE", few_gone)
         patched.setattr(word_scores_module, "_RARE", rare)
+        patched.setattr(word_scores_module, "_FEW", 0 if few_gone else 16_384)
         partition, held = Partition(DIMENSION), {}
         for step, new, gone, is_searched in history:
             if step == "add":

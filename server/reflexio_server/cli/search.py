@@ -49,7 +49,7 @@ def search(
     ] = None,
     min_score: Annotated[
         float | None,
-        typer.Option("--min-score", metavar="SCORE", min=0, max=1, help="Only what reaches this score; 0.2 is good."),
+        typer.Option("--min-score", metavar="SCORE", min=0, max=1, help="Only what reaches this score; 0.25 is good."),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what each score is made of, and how the query was understood.")

@@ -248,7 +248,7 @@ class Partition:
 
     def _nearest_pieces(self, vector: Vectors, needed: NDArray[np.bool_]) -> tuple[Slots, NDArray[np.float32]]:
         """Of each slot that is needed the vector of its piece that is nearest to `vector`, and a row of zeros."""
-        slots, rows = np.empty(0, np.int32), np.empty((0, self._dimension), np.float32)
+        all_slots, all_rows = [np.empty(0, np.int32)], []
         for segment in self._segments:
             places, of_places = segment.places_of(needed)
             # In portions: a long message has hundreds of pieces, and all of them at once would take much memory.
@@ -256,10 +256,16 @@ class Partition:
                 portion = slice(first, first + _DECODED_AT_ONCE)
                 decoded = np.empty((len(places[portion]), self._dimension), np.float32)
                 segment.decode(places[portion], decoded)
-                slots, rows = _nearest_of_each(
-                    np.concatenate([slots, of_places[portion]]), np.concatenate([rows, decoded]), vector
-                )
-        return slots, np.concatenate([rows, np.zeros((1, self._dimension), np.float32)])
+                slots, rows = _nearest_of_each(of_places[portion], decoded, vector)
+                all_slots.append(slots)
+                all_rows.append(rows)
+        slots = np.concatenate(all_slots)
+        rows = np.concatenate([*all_rows, np.zeros((1, self._dimension), np.float32)])
+        if len(all_rows) > 1:
+            nearest, kept = _nearest_of_each(slots, rows[:-1], vector)
+            if len(nearest) < len(slots):
+                return nearest, np.concatenate([kept, rows[-1:]])
+        return slots, rows
 
     def _remove(self, interaction_ids: NDArray[np.int64]) -> None:
         slots = self._documents.find(interaction_ids)

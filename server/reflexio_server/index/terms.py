@@ -1,6 +1,7 @@
 """Which interactions of one user have which words: an inverted index over hashes of words."""
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,18 +68,22 @@ class TermIndex:
         self._keys = (self._keys[kept] & ~_LOWEST) | slots[old[kept]].astype(np.uint64)
         self._counts = self._counts[kept]
 
-    def occurrences(self, word: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The slots that have a word, each once and some perhaps gone, and how often each has it."""
-        bounds = np.array([word << _SLOT_BITS, (word + 1 << _SLOT_BITS) - 1], np.uint64)
-        first, end = np.searchsorted(self._keys, bounds)
-        slots, counts = _slots_of(self._keys[first:end]), self._counts[first:end].astype(np.float32)
-        for tail in self._tail:
-            recent = tail[tail >> np.uint64(_SLOT_BITS) == np.uint64(word)]
+    def occurrences(self, words: Sequence[int]) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+        """For each word the slots that have it, each once and some perhaps gone, and how often each has it."""
+        lowest = np.array(words, np.uint64) << np.uint64(_SLOT_BITS)
+        bounds = np.searchsorted(self._keys, np.concatenate([lowest, lowest | _LOWEST])).reshape(2, -1).T.tolist()
+        tail = np.concatenate([np.empty(0, np.uint64), *self._tail])
+        of_tail = tail >> np.uint64(_SLOT_BITS)
+        found = []
+        for word, (first, end) in zip(words, bounds, strict=True):
+            slots, counts = _slots_of(self._keys[first:end]), self._counts[first:end].astype(np.float32)
+            recent = tail[of_tail == np.uint64(word)] if len(tail) else tail
             if len(recent):
                 keys, times = np.unique(recent, return_counts=True)
                 slots = np.concatenate([slots, _slots_of(keys)])
                 counts = np.concatenate([counts, np.minimum(times, _MOST_COUNTED).astype(np.float32)])
-        return slots, counts
+            found.append((slots, counts))
+        return found
 
     def _sort_in(self) -> None:
         keys, counts = np.unique(np.concatenate([np.empty(0, np.uint64), *self._tail]), return_counts=True)

@@ -1,6 +1,6 @@
 """The order of what was said: conversation by conversation, and by time in each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ _FEW = 8
 _REACH = 3
 """How far neighbours are looked for."""
 
-BYTES_EACH = 4 + 4 + 4 + 8 + _REACH
+BYTES_EACH = 4 + 4 + 4 + 8 + _REACH + 4 * 2 * _REACH
 """How much memory an interaction takes here."""
 
 
@@ -36,6 +36,7 @@ class Timeline:
         self._places: NDArray[np.int32] | None = None
         self._lengths: NDArray[np.float32] | None = None
         self._of_one: list[NDArray[np.bool_]] | None = None
+        self._masks: tuple[Mapping[int, float], Sequence[tuple[int, NDArray[np.float32]]]] | None = None
 
     def places(self, slots_count: int) -> NDArray[np.int32]:
         """The place of each slot, shape (slots_count,); anything for slots that are not in the order."""
@@ -54,14 +55,14 @@ class Timeline:
             place = self._place_for(rows, slot)
             self.order = np.insert(self.order, place, slot)
             self._conversations = np.insert(self._conversations, place, rows["conversation"][slot])
-        self._places = self._lengths = self._of_one = None
+        self._places = self._lengths = self._of_one = self._masks = None
         return True
 
     def remove(self, is_there: NDArray[np.bool_]) -> None:
         """Keep those slots only that `is_there` says."""
         kept = is_there[self.order]
         self.order, self._conversations = self.order[kept], self._conversations[kept]
-        self._places = self._lengths = self._of_one = None
+        self._places = self._lengths = self._of_one = self._masks = None
 
     def beside(self, places: NDArray[np.int32], distance: int) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         """The neighbours in the same conversation.
@@ -87,13 +88,24 @@ class Timeline:
             weights: What the value of a neighbour counts that stands so many places further on.
         """
         sums = values.copy()
-        for distance, weight in weights.items():
-            together = self._together[abs(distance) - 1]
+        # Written over and over: at a hundred thousand places new memory for each step would take longer than the step.
+        scratch = np.empty_like(values)
+        for distance, mask in self._masks_for(weights):
+            part = scratch[..., : max(0, values.shape[-1] - abs(distance))]
             if distance > 0:
-                sums[..., :-distance] += np.float32(weight) * (values[..., distance:] * together)
+                np.multiply(values[..., distance:], mask, out=part)
+                sums[..., :-distance] += part
             else:
-                sums[..., -distance:] += np.float32(weight) * (values[..., :distance] * together)
+                np.multiply(values[..., :distance], mask, out=part)
+                sums[..., -distance:] += part
         return sums
+
+    def _masks_for(self, weights: Mapping[int, float]) -> Sequence[tuple[int, NDArray[np.float32]]]:
+        """For each distance what a neighbour so far away counts: its weight in the same conversation, else 0."""
+        if self._masks is None or self._masks[0] != weights:
+            masks = [(d, self._together[abs(d) - 1] * np.float32(weight)) for d, weight in weights.items()]
+            self._masks = (dict(weights), masks)
+        return self._masks[1]
 
     def lengths(self, rows: NDArray[np.void], weights: Mapping[int, float]) -> NDArray[np.float32]:
         """How many words there are at each place and around it.

@@ -41,7 +41,8 @@ _WEIGHTS = {
 _IDENTIFIER = 1.5
 """How much more an identifier weighs than another word that is as rare: who gives one means what has it."""
 
-_FEW = 4096
+_FEW = 16_384
+_NUMBERS_AT_ONCE = 65_536
 _RARE = 16
 """Among more than a few interactions, what fewer than one in so many has is followed from neighbour to neighbour. What
 is more frequent is counted everywhere at once, which is quicker then."""
@@ -53,7 +54,10 @@ class WordScores:
     def __init__(self, documents: Documents, index: TermIndex, words: Sequence[QueryWord]) -> None:
         """Look up words."""
         self._documents = documents
-        self._occurrences = {word: documents.only_there(*index.occurrences(word.hash)) for word in words}
+        found = index.occurrences([word.hash for word in words])
+        self._occurrences = {
+            word: documents.only_there(slots, counts) for word, (slots, counts) in zip(words, found, strict=True)
+        }
 
     def by_place(self) -> NDArray[np.float32]:
         """The scores, one for each place of the timeline."""
@@ -66,16 +70,18 @@ class WordScores:
         together: list[tuple[np.float32, NDArray[np.int32], NDArray[np.float32]]] = []
         for word, weight in self._weights().items():
             slots, counts = self._occurrences[word]
+            if not len(slots):
+                continue
             places, share = documents.places[slots], np.float32(weight)
             if word.is_identifier:
                 scores[places] += share
             elif len(slots) * _RARE < len(documents) > _FEW:
                 found, frequency = self._frequencies_around(places, counts)
                 scores[found] += share * frequency / (frequency + softening[found])
-            elif len(slots):
+            else:
                 together.append((share, places, counts))
         # A few words at a time: numbers that fit a processor's cache.
-        at_once = max(1, _FEW * 16 // len(documents))
+        at_once = max(1, _NUMBERS_AT_ONCE // len(documents))
         for first in range(0, len(together), at_once):
             shares = np.array([share for share, _, _ in together[first : first + at_once]])
             frequency = self._frequencies_everywhere(together[first : first + at_once])

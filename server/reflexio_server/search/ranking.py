@@ -55,7 +55,7 @@ WEIGHTS = {
     SearchMode.VECTOR: Parts(words=0.0, meaning=1.0, role=0.1, time=0.1, statement=0.0),
     SearchMode.FTS: Parts(words=1.0, meaning=0.0, role=0.08, time=0.2, statement=0.05),
 }
-"""Found on annotated conversations; docs/search-quality.md says what each part brings and how flat the optimum is."""
+"""Found on annotated conversations; docs/adr/0018-words-in-memory-and-one-score.md says what each part brings."""
 
 
 @dataclass(frozen=True, slots=True)

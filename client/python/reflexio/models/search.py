@@ -45,7 +45,7 @@ class SearchInteractionsRequest:
     include_images: bool = False
     """Whether to return images too."""
     min_score: float | None = None
-    """Only what reaches this score, so that a query that nothing fits can find nothing. 0.2 is a good value for a
+    """Only what reaches this score, so that a query that nothing fits can find nothing. 0.25 is a good value for a
     hybrid search."""
     explain: bool = False
     """Whether to say what each score is made of, and how the query was understood."""

@@ -271,8 +271,9 @@ class SearchInteractionsRequest(_message.Message):
     explain: _builtins.bool
     """Whether to say what each score is made of, and how the query was understood."""
     min_score: _builtins.float
-    """Only what reaches this score is returned, so that the answer to a query that nothing fits can be empty. 0.2 is a good
-    value for SEARCH_MODE_HYBRID. Has no effect without a query.
+    """Only what reaches this score is returned, so that the answer to a query that nothing fits can be empty. 0.25 is a
+    good value for SEARCH_MODE_HYBRID. Where words_only is set, scores are those of SEARCH_MODE_FTS. No effect
+    without a query.
     """
     @_builtins.property
     def filter(self) -> _interaction_pb2.InteractionFilter:
