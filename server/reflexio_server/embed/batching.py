@@ -49,7 +49,7 @@ class EmbeddingThread:
         # Guarded by the condition.
         self._waiting: dict[Priority, FairQueue[EmbeddingJob]] = {p: FairQueue() for p in Priority}
         self._stopping = False
-        self._spared_until = 0.0
+        self._spared_until = self._rests_until = 0.0
         self._recent_queries: OrderedDict[str, Vectors] = OrderedDict()
 
     @property
@@ -157,24 +157,26 @@ class EmbeddingThread:
             began = time.monotonic()
             self._report(self._encoded(batch))
             if batch[0].priority is Priority.BACKLOG:
-                self._rest(_REST * (time.monotonic() - began))
-
-    def _rest(self, seconds: float) -> None:
-        """Leave the processors to calls, where some come and nobody waits for what is embedded."""
-        urgent = [jobs for priority, jobs in self._waiting.items() if priority is not Priority.BACKLOG]
-        now = time.monotonic()
-        end = now + seconds
-        with self._changed:
-            while now < min(end, self._spared_until) and not self._stopping and not any(urgent):
-                self._changed.wait(end - now)
                 now = time.monotonic()
+                self._rests_until = now + _REST * (now - began)
+
+    def _pause(self) -> float | None:
+        """Seconds until there is something to do; None where nothing waits.
+
+        The backlog leaves the processors to calls, where some come.
+        """
+        if any(jobs for priority, jobs in self._waiting.items() if priority is not Priority.BACKLOG):
+            return 0.0
+        if not self._waiting[Priority.BACKLOG]:
+            return None
+        return max(0.0, min(self._rests_until, self._spared_until) - time.monotonic())
 
     def _next_batch(self) -> list[EmbeddingJob] | None:
         """Jobs whose next pieces to encode together; None when the thread is to end."""
         while True:
             with self._changed:
-                while not self._stopping and not any(self._waiting.values()):
-                    self._changed.wait()
+                while not self._stopping and (pause := self._pause()) != 0:
+                    self._changed.wait(pause)
                 if self._stopping:
                     return None
                 jobs = next(filter(None, self._waiting.values()))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reflexio_server.embed.embedder import Vectors
 from reflexio_server.index.documents import Documents, Slots
 from reflexio_server.index.evidence import Evidence, Question
-from reflexio_server.index.segment import Best, Segment
+from reflexio_server.index.segment import Best, Segment, nearest_of_each
 from reflexio_server.index.terms import TermIndex
 from reflexio_server.index.word_scores import WordScores
 from reflexio_server.store.interaction_rows import InteractionRows
@@ -256,13 +256,13 @@ class Partition:
                 portion = slice(first, first + _DECODED_AT_ONCE)
                 decoded = np.empty((len(places[portion]), self._dimension), np.float32)
                 segment.decode(places[portion], decoded)
-                slots, rows = _nearest_of_each(of_places[portion], decoded, vector)
+                slots, rows = nearest_of_each(of_places[portion], decoded, vector)
                 all_slots.append(slots)
                 all_rows.append(rows)
         slots = np.concatenate(all_slots)
         rows = np.concatenate([*all_rows, np.zeros((1, self._dimension), np.float32)])
         if len(all_rows) > 1:
-            nearest, kept = _nearest_of_each(slots, rows[:-1], vector)
+            nearest, kept = nearest_of_each(slots, rows[:-1], vector)
             if len(nearest) < len(slots):
                 return nearest, np.concatenate([kept, rows[-1:]])
         return slots, rows
@@ -293,12 +293,3 @@ class Partition:
             else:
                 kept.append(segment)
         self._segments = kept or [Segment(self._dimension, _SEGMENT_VECTORS)]
-
-
-def _nearest_of_each(slots: Slots, rows: NDArray[np.float32], vector: Vectors) -> tuple[Slots, NDArray[np.float32]]:
-    """Of each slot the row that is nearest to `vector`."""
-    if len(slots) == len(np.unique(slots)):
-        return slots, rows
-    best_first = np.argsort(-np.einsum("ij,j->i", rows, vector), kind="stable")
-    distinct, firsts = np.unique(slots[best_first], return_index=True)
-    return distinct, rows[best_first[firsts]]

@@ -7,6 +7,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from reflexio_server.embed.embedder import Vectors
 from reflexio_server.index.documents import Slots
 
 # Searches of several users run side by side; FAISS's own threads would only get in their way.
@@ -159,6 +160,15 @@ class SegmentView:
             parameters = faiss.SearchParameters(sel=self.selector)  # type: ignore[call-arg]
         scores, places = self.index.search(queries, wanted, params=parameters)
         return Best(scores[0], self.slots[places[0]], complete=wanted == self.count)
+
+
+def nearest_of_each(slots: Slots, rows: NDArray[np.float32], vector: Vectors) -> tuple[Slots, NDArray[np.float32]]:
+    """Of each slot the row that is nearest to `vector`."""
+    if len(slots) == len(np.unique(slots)):
+        return slots, rows
+    best_first = np.argsort(-np.einsum("ij,j->i", rows, vector), kind="stable")
+    distinct, firsts = np.unique(slots[best_first], return_index=True)
+    return distinct, rows[best_first[firsts]]
 
 
 def _empty_index(dimension: int) -> Any:
