@@ -112,11 +112,12 @@ class Partition:
 
         It shares with this one whatever it does not change.
         """
-        those = self._documents.find(np.fromiter(waiting.interaction_ids, np.int64))
-        known = set(self._documents.rows["interaction_id"][those].tolist())
+        ids = np.fromiter(waiting.interaction_ids, np.int64)
+        known = np.isin(ids, self._documents.rows["interaction_id"][self._documents.find(ids)])
         together = copy.copy(self)
         together._documents, together._terms = self._documents.copy(), self._terms.copy()  # noqa: SLF001 -- its own kind.
-        together._describe(waiting.without(known))  # noqa: SLF001 -- as above.
+        added = together._describe(waiting)  # noqa: SLF001 -- as above.
+        together._documents.remove(added[known])  # noqa: SLF001 -- as above.
         return together
 
     def _describe(self, added: InteractionRows) -> Slots:

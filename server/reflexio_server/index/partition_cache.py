@@ -106,7 +106,7 @@ class PartitionCache:
         if indexed.version is None:
             yield
             return
-        key = (indexed.org_id, indexed.user_id, indexed.model)
+        key = _key(indexed)
         entry = self._entry(key, indexed.dimension)
         entry.users += 1
         try:
@@ -119,7 +119,7 @@ class PartitionCache:
 
     async def roles(self, indexed: Indexed) -> Collection[str]:
         """The roles that occur, as `InteractionIndex.roles` says."""
-        return await self._read(indexed, lambda partition: list(partition.roles), lambda _: 0) or ()
+        return await self._read(indexed, lambda partition: partition.roles, lambda _: 0) or ()
 
     async def evidence(self, indexed: Indexed, question: Question, waiting: InteractionRows | None) -> Evidence:
         """Candidates, as `InteractionIndex.evidence` says."""
@@ -147,8 +147,7 @@ class PartitionCache:
             work: What to do with it.
             cost: How long that takes, as bytes that are looked through.
         """
-        key = (indexed.org_id, indexed.user_id, indexed.model)
-        version = indexed.version
+        key, version = _key(indexed), indexed.version
         if version is None:
             self._drop_unused(key)
             return None
@@ -277,3 +276,7 @@ class PartitionCache:
         if cancelled:
             raise asyncio.CancelledError
         return future.result()
+
+
+def _key(indexed: Indexed) -> Key:
+    return indexed.org_id, indexed.user_id, indexed.model

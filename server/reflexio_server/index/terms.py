@@ -12,7 +12,6 @@ _LOWEST = np.uint64((1 << _SLOT_BITS) - 1)
 _SMALL_TAIL = 512
 """So many words that came last are looked through one by one before they are sorted in among the others."""
 
-
 _MOST_COUNTED = 255
 """An occurrence more does not matter then."""
 

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 _FEW = 8
 """So many are inserted one by one; for more everything is sorted anew."""
 
-
-_REACH = 3
+REACH = 3
 """How far neighbours are looked for."""
 
-BYTES_EACH = 4 + 4 + 4 + 8 + _REACH + 4 * 2 * _REACH
+BYTES_EACH = 4 + 4 + 4 + 8 + REACH + 4 * 2 * REACH
 """How much memory an interaction takes here."""
 
 
@@ -69,7 +68,7 @@ class Timeline:
 
         Args:
             places: Whose.
-            distance: How many places further on; negative for those before. At most 3 either way.
+            distance: How many places further on; negative for those before. At most `REACH` either way.
 
         Returns:
             Which of `places` have one, and the places of these neighbours.
@@ -124,7 +123,7 @@ class Timeline:
         """For each distance, whether what is at a place and what is so far behind it are of one conversation."""
         if self._of_one is None:
             of = self._conversations
-            self._of_one = [of[distance:] == of[:-distance] for distance in range(1, _REACH + 1)]
+            self._of_one = [of[distance:] == of[:-distance] for distance in range(1, REACH + 1)]
         return self._of_one
 
     def _place_for(self, rows: NDArray[np.void], slot: int) -> int:

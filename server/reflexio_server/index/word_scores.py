@@ -21,20 +21,20 @@ from numpy.typing import NDArray
 
 from reflexio_server.index.documents import Documents
 from reflexio_server.index.terms import TermIndex
+from reflexio_server.index.timeline import REACH
 from reflexio_server.store.search_state import QueryWord
 
 _K1 = 1.2
 _B = 0.3
 
-_REACH = 3
 _BEFORE = 0.6
 _AFTER = 0.4
-"""How far context goes, and what each step further off leaves of a word's weight. On annotated conversations distances
-from 2 to 4 and weights from 0.3 to 0.7 differ by less than a point."""
+"""What each step further off leaves of a word's weight, as far as the timeline reaches. On annotated conversations
+distances from 2 to 4 and weights from 0.3 to 0.7 differ by less than a point."""
 
 _WEIGHTS = {
-    **{-distance: _BEFORE**distance for distance in range(1, _REACH + 1)},
-    **{distance: _AFTER**distance for distance in range(1, _REACH + 1)},
+    **{-distance: _BEFORE**distance for distance in range(1, REACH + 1)},
+    **{distance: _AFTER**distance for distance in range(1, REACH + 1)},
 }
 """What a word counts that stands so many places further on."""
 

@@ -1,8 +1,7 @@
 """What an index keeps of interactions, read as columns: thousands of them in one row of Postgres."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 from reflexio_server.store.text_search import hashed_words
@@ -29,30 +28,6 @@ class InteractionRows:
     """How many vectors it has."""
     vectors: bytes
     """Little-endian half-precision floats, as many vectors as there are pieces."""
-
-    def without(self, interaction_ids: Collection[int]) -> "InteractionRows":
-        """All but these interactions."""
-        kept = [place for place, which in enumerate(self.interaction_ids) if which not in interaction_ids]
-        if len(kept) == len(self.interaction_ids):
-            return self
-        ends = list(accumulate(self.word_counts))
-        pieces = list(accumulate(self.piece_counts))
-        size = len(self.vectors) // pieces[-1] if pieces[-1] else 0
-        return InteractionRows(
-            interaction_ids=[self.interaction_ids[place] for place in kept],
-            created_ats=[self.created_ats[place] for place in kept],
-            request_ids=b"".join(self.request_ids[16 * place : 16 * place + 16] for place in kept),
-            session_ids=[self.session_ids[place] for place in kept],
-            roles=[self.roles[place] for place in kept],
-            sources=[self.sources[place] for place in kept],
-            asks=[self.asks[place] for place in kept],
-            word_counts=[self.word_counts[place] for place in kept],
-            words=b"".join(self.words[4 * (ends[place] - self.word_counts[place]) : 4 * ends[place]] for place in kept),
-            piece_counts=[self.piece_counts[place] for place in kept],
-            vectors=b"".join(
-                self.vectors[size * (pieces[place] - self.piece_counts[place]) : size * pieces[place]] for place in kept
-            ),
-        )
 
 
 INTERACTION_COLUMNS = """

@@ -10,13 +10,12 @@ from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, Interact
 from reflexio_server.store.statement import Statement
 from reflexio_server.store.text_search import any_word, hashed_query, other_spellings, plain_words
 
-# One statement is one snapshot: what it does not find in the queue has vectors of that version. The words of what waits
-# are read from its lexemes, because nothing else has them yet.
 _NEWEST_WAITING = 256
 _MOST_WAITING = 2000
 """Of what waits, the newest are read whatever they say, because they are the context of each other; of the others those
 that have a word of the query, so many altogether."""
 
+# The words of what waits are read from its lexemes, because nothing else has them yet.
 _WAITING = f"""
     with queued as (
         select interaction_id, row_number() over (order by interaction_id desc) as place from embedding_queue
@@ -43,7 +42,8 @@ _COLUMNS = f"""
 
 _TYPES = {"org_id": "bigint", "user_id": "text", "query": "text", "other_spellings": "text", "config": "text"}
 
-# Apart, because Postgres would plan the reading of what waits also where it is not wanted.
+# One statement is one snapshot: what it does not find in the queue has vectors of that version. There are two, because
+# Postgres would plan the reading of what waits also where it is not wanted.
 _STATE = Statement(f"select {_COLUMNS}", _TYPES)
 _STATE_AND_WAITING = Statement(
     f"{_WAITING} select described.*, {_COLUMNS} from described",  # noqa: S608 -- as above.
