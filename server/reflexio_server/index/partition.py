@@ -11,7 +11,7 @@ from reflexio_server.index.documents import Documents, Slots
 from reflexio_server.index.evidence import Evidence, Question
 from reflexio_server.index.segment import Best, Segment, nearest_of_each
 from reflexio_server.index.terms import TermIndex
-from reflexio_server.index.word_scores import WordScores
+from reflexio_server.index.word_scores import WordScores, least_of_best
 from reflexio_server.store.interaction_rows import InteractionRows
 
 _SEGMENT_VECTORS = 16_384
@@ -206,9 +206,9 @@ class Partition:
             scores = np.where(words > 0, words + _ROLE_SHARE * self._documents.with_role(question.roles, order), 0)
         if considered is not None:
             scores = np.where(considered[order], scores, 0)
-        if np.count_nonzero(scores) <= question.depth:
+        least = least_of_best(scores, question.depth)
+        if not least:
             return order[np.flatnonzero(scores)]
-        least = np.partition(scores, -question.depth)[-question.depth]
         better, equal = order[np.flatnonzero(scores > least)], order[np.flatnonzero(scores == least)]
         rows = self._documents.rows[equal]
         newest_last = np.lexsort((rows["interaction_id"], rows["created_at"]))

@@ -41,6 +41,9 @@ _WEIGHTS = {
 _IDENTIFIER = 1.5
 """How much more an identifier weighs than another word that is as rare: who gives one means what has it."""
 
+_SAMPLED = 32
+"""One in so many scores is looked at first, where the best are looked for."""
+
 _FEW = 16_384
 _NUMBERS_AT_ONCE = 65_536
 _RARE = 16
@@ -132,3 +135,14 @@ class WordScores:
     @property
     def _lengths(self) -> NDArray[np.float32]:
         return self._documents.timeline.lengths(self._documents.rows, _WEIGHTS)
+
+
+def least_of_best(scores: NDArray[np.float32], count: int) -> float:
+    """The least of the `count` best scores, none of which is negative; 0 where fewer are more than 0."""
+    # As many of a sample reach the bound, so that many do of all: what does not reach it need not be put in order.
+    bound = _nth_best(scores[::_SAMPLED], count)
+    return _nth_best(scores[scores >= bound] if bound else scores[scores > 0], count)
+
+
+def _nth_best(scores: NDArray[np.float32], n: int) -> float:
+    return float(np.partition(scores, -n)[-n]) if n <= len(scores) else 0.0
