@@ -1,7 +1,8 @@
 """One user's interactions in memory: their vectors in segments of bounded size, their words, and who follows whom."""
 
 import copy
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
+from concurrent.futures import Executor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +10,14 @@ from numpy.typing import NDArray
 from reflexio_server.embed.embedder import Vectors
 from reflexio_server.index.documents import Documents, Slots
 from reflexio_server.index.evidence import Evidence, Question
-from reflexio_server.index.segment import Best, Segment, nearest_of_each
+from reflexio_server.index.nearest import NearestSearch
+from reflexio_server.index.segment import Segment, nearest_of_each
 from reflexio_server.index.terms import TermIndex
 from reflexio_server.index.word_scores import WordScores, least_of_best
 from reflexio_server.store.interaction_rows import InteractionRows
 
 _SEGMENT_VECTORS = 16_384
 """Most vectors of a segment. It bounds what a change moves, and what growing takes beside the vectors themselves."""
-
-_SURPLUS = 16
-"""How many more pieces than interactions to ask for at first: some interactions have several, some scores are equal."""
 
 _NEIGHBOUR_SHARE = 0.3
 """What the vectors of the turns before and after count beside an interaction's own. On annotated conversations 0.2 to
@@ -126,15 +125,21 @@ class Partition:
         self._terms.add(np.frombuffer(added.words, ">u4"), np.repeat(slots, added.word_counts))
         return slots
 
-    def evidence(self, question: Question) -> Evidence:
-        """Candidates for an answer, with what speaks for each."""
+    def evidence(self, question: Question, executor: Executor | None = None) -> Evidence:
+        """Candidates for an answer, with what speaks for each.
+
+        Args:
+            question: What is asked.
+            executor: Has a second thread for where there is much to look through; None to do without.
+        """
         documents = self._documents
         if question.depth < 1 or not len(documents):
             return Evidence.none()
         considered = documents.considered(question.where, question.not_before)
         chosen = np.zeros(documents.slots_count, np.bool_)
-        words = WordScores(documents, self._terms, question.words).by_place()
-        nearest = self._nearest(question.vector, question.depth, considered)
+        with self._looking(question, considered, executor) as looking:
+            words = WordScores(documents, self._terms, question.words).by_place()
+            nearest = looking.slots(documents.rows)
         # With what stands beside the best of them: mixed in, it may be nearer.
         for near in (nearest, *self._beside(nearest[:_MOST_WITH_NEIGHBOURS])):
             chosen[near[near >= 0]] = True
@@ -156,36 +161,14 @@ class Partition:
             rows["asks"],
         )
 
-    def _nearest(self, vector: Vectors | None, limit: int, considered: NDArray[np.bool_] | None) -> Slots:
-        """The interactions nearest to `vector`, best first; of those with the same score the newer first."""
-        if vector is None:
-            return np.empty(0, np.int32)
-        queries = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
+    def _looking(
+        self, question: Question, considered: NDArray[np.bool_] | None, executor: Executor | None
+    ) -> NearestSearch:
+        """The search for what is nearest in meaning; for nothing where there is no vector."""
+        if question.vector is None:
+            return NearestSearch((), np.empty(0, np.float32), 0, None)
         views = [view for segment in self._segments if (view := segment.view(considered)) is not None]
-        found = [view.best(queries, limit + _SURPLUS) for view in views]
-        while found:
-            best, scores = self._best_interactions(found, limit)
-            # Only where the last piece is worse than the last answer, no piece that was left out could be among them.
-            undecided = [
-                n
-                for n, pieces in enumerate(found)
-                if not pieces.complete and (len(best) < limit or pieces.scores[-1] >= scores[-1])
-            ]
-            if not undecided:
-                return best
-            for n in undecided:
-                found[n] = views[n].best(queries, 4 * len(found[n].scores))
-        return np.empty(0, np.int32)
-
-    def _best_interactions(self, found: Sequence[Best], limit: int) -> tuple[Slots, NDArray[np.float32]]:
-        """The best interactions among the pieces that were found, each with its best piece, in the right order."""
-        scores = np.concatenate([pieces.scores for pieces in found])
-        slots = np.concatenate([pieces.slots for pieces in found])
-        rows = self._documents.rows
-        order = np.lexsort((rows["interaction_id"][slots], rows["created_at"][slots], scores))[::-1]
-        _, firsts = np.unique(slots[order], return_index=True)
-        chosen = order[np.sort(firsts)[:limit]]
-        return slots[chosen], scores[chosen]
+        return NearestSearch(views, question.vector, question.depth, executor)
 
     def _beside(self, slots: Slots) -> tuple[Slots, Slots]:
         """What was said just before and just after, in the same conversation; -1 where there is nothing."""

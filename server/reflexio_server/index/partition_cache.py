@@ -125,7 +125,8 @@ class PartitionCache:
         """Candidates, as `InteractionIndex.evidence` says."""
 
         def gather(partition: Partition) -> Evidence:
-            return (partition if waiting is None else partition.with_waiting(waiting)).evidence(question)
+            together = partition if waiting is None else partition.with_waiting(waiting)
+            return together.evidence(question, self._pool if cost(partition) > _INLINE_BYTES else None)
 
         def cost(partition: Partition) -> int:
             others = len(waiting.interaction_ids) * _WAITING_BYTES if waiting is not None else 0
