@@ -1,6 +1,7 @@
 """Asking an index or a partition for what is nearest by itself, in the order that tests compare with brute force."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from reflexio_server.store.database import Database
 from tests.contracts.corpus import MODEL, Neighbour
 
 ANY = InteractionFilter()
+
+_SECOND_THREAD = ThreadPoolExecutor(1)
 
 
 async def nearest(
@@ -36,8 +39,8 @@ async def nearest(
 def nearest_in(
     partition: Partition, query: np.ndarray, limit: int, where: InteractionFilter = ANY, not_before: Any = None
 ) -> Sequence[Neighbour]:
-    """The same of one partition."""
-    evidence = partition.evidence(_question(query, limit, where, not_before))
+    """The same of one partition, looked through by two threads."""
+    evidence = partition.evidence(_question(query, limit, where, not_before), _SECOND_THREAD)
     return by_own_similarity(evidence, limit)
 
 

@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 from reflexio_server.domain.errors import NotReady
+from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.embed import batching
 from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import ModelUnavailable
@@ -133,6 +134,12 @@ async def test_a_query_that_was_asked_before_is_remembered(embedding, embedder):
     assert vector.shape == (64,)
     with pytest.raises(ValueError, match="read-only"):
         vector[0] = 1
+
+
+async def test_what_an_organisation_asked_is_not_remembered_for_another(embedding, embedder):
+    for org_id, batches in ((1, 1), (1, 1), (2, 2)):
+        await embedding.embed_query("what do I drink", (OrgId(org_id), UserId("ann")))
+        assert len(embedder.batches) == batches
 
 
 async def test_queries_that_are_remembered_are_bounded(embedding):

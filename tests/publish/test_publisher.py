@@ -10,7 +10,7 @@ import pytest
 from reflexio_server.domain.errors import IdempotencyKeyReused
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.domain.interaction import InteractionFilter, NewInteraction, UserAction
-from reflexio_server.search.searcher import SearchMode
+from reflexio_server.search.ranking import SearchMode
 from reflexio_server.store.database import Database
 from reflexio_server.store.migrate import migrate
 from sqlalchemy import text

@@ -13,8 +13,9 @@ from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import Embedder
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.publish.publisher import Publisher
+from reflexio_server.search.query import Query, SearchResult
 from reflexio_server.search.ranking import SearchMode
-from reflexio_server.search.searcher import Query, Searcher, SearchResult
+from reflexio_server.search.searcher import Searcher
 from reflexio_server.store import embedding_queue
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_ids import InteractionIds

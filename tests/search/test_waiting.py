@@ -8,8 +8,8 @@ import pytest
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.domain.interaction import InteractionFilter, NewInteraction
 from reflexio_server.index.evidence import Evidence
+from reflexio_server.search.query import SearchResult
 from reflexio_server.search.ranking import SearchMode
-from reflexio_server.search.searcher import SearchResult
 from reflexio_server.store import embedding_queue
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_ids import InteractionIds

@@ -55,6 +55,15 @@ async def test_a_word_with_a_digit_is_an_identifier_and_has_other_spellings(stat
     assert set((await state("kp 2801 kp2801")).query_words) >= words("kp", "2801", "kp2801")
 
 
+async def test_words_that_are_known_are_not_asked_for(state, database, org_id, user_id):
+    known = tuple(words("tea"))
+    for with_waiting in (False, True):
+        found = await search_state.read(
+            database, org_id, user_id, "lemons", "english", with_waiting=with_waiting, known_words=known
+        )
+        assert found.query_words == known
+
+
 @pytest.mark.parametrize("query", ["", "  ", "the of and", "?!", "\N{SLIGHTLY SMILING FACE}"])
 async def test_a_query_may_have_no_words(state, query):
     assert (await state(query)).query_words == ()

@@ -7,13 +7,14 @@ in it are offered to all.
 import asyncio
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Sequence
 
 import numpy as np
 import structlog
+from cachetools import LRUCache
 
 from reflexio_server.domain.errors import NotReady
+from reflexio_server.domain.ids import OrgId
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.fair_queue import FairQueue, Owner
 from reflexio_server.embed.job import EmbeddingJob, Priority
@@ -50,7 +51,8 @@ class EmbeddingThread:
         self._waiting: dict[Priority, FairQueue[EmbeddingJob]] = {p: FairQueue() for p in Priority}
         self._stopping = False
         self._spared_until = self._rests_until = 0.0
-        self._recent_queries: OrderedDict[str, Vectors] = OrderedDict()
+        # Of each organisation by itself: how soon an answer comes tells nobody what others asked.
+        self._recent_queries: LRUCache[tuple[OrgId | None, str], Vectors] = LRUCache(_CACHED_QUERIES)
 
     @property
     def embedder(self) -> Embedder:
@@ -98,18 +100,15 @@ class EmbeddingThread:
             text: What is asked.
             owner: Who takes a turn among those who ask.
         """
-        vector = self._recent_queries.get(text)
+        key = (owner and owner[0], text)
+        vector = self._recent_queries.get(key)
         if vector is None:
             pieces = await self._submit(text, Priority.QUERY, owner).result
             vector = np.asarray(pieces.mean(axis=0), dtype=np.float32)
             vector /= max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
             vector.flags.writeable = False
-            if len(text) > _LONGEST_CACHED_QUERY:
-                return vector
-            self._recent_queries[text] = vector
-            if len(self._recent_queries) > _CACHED_QUERIES:
-                self._recent_queries.popitem(last=False)
-        self._recent_queries.move_to_end(text)
+            if len(text) <= _LONGEST_CACHED_QUERY:
+                self._recent_queries[key] = vector
         return vector
 
     def embed_document(self, text: str, *, wanted: bool, owner: Owner = None) -> EmbeddingJob:

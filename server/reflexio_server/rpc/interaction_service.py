@@ -21,8 +21,9 @@ from reflexio_server.rpc.interceptors.logging import call_id
 from reflexio_server.rpc.pages import page_of
 from reflexio_server.rpc.publish_stream import PublishStream, Turn
 from reflexio_server.search.lister import Lister
+from reflexio_server.search.query import Query
 from reflexio_server.search.ranking import SearchMode
-from reflexio_server.search.searcher import Query, Searcher
+from reflexio_server.search.searcher import Searcher
 from reflexio_server.store import deletions
 from reflexio_server.store.database import Database
 from reflexio_server.store.location import StorageLocation

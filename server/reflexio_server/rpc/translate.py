@@ -29,8 +29,8 @@ from reflexio_server.domain.interaction import (
     UserAction,
 )
 from reflexio_server.domain.request import Publication, PublishedRequest, Request
+from reflexio_server.search.query import Hit
 from reflexio_server.search.question import Reading
-from reflexio_server.search.searcher import Hit
 from reflexio_server.validate import rules
 from reflexio_server.validate.images import ImageRules
 

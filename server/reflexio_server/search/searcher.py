@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
+from cachetools import LRUCache
 
 from reflexio_server.domain.errors import EmbeddingModelUnavailable, ReflexioError
-from reflexio_server.domain.ids import InteractionId, OrgId, UserId
-from reflexio_server.domain.interaction import Interaction, InteractionFilter, Position
+from reflexio_server.domain.ids import InteractionId, OrgId
+from reflexio_server.domain.interaction import Position
 from reflexio_server.embed.backlog import Backlog, NotEmbedded
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.embedding import Embedding
 from reflexio_server.index.evidence import Question
 from reflexio_server.index.interaction_index import Indexed, InteractionIndex, ModelSwitched
+from reflexio_server.search.query import Hit, Query, SearchResult
 from reflexio_server.search.question import NOTHING_READ, Reading, read
-from reflexio_server.search.ranking import Parts, Ranked, SearchMode, ranked
+from reflexio_server.search.ranking import Ranked, SearchMode, ranked
 from reflexio_server.store import interactions, search_state
 from reflexio_server.store.database import Database
-from reflexio_server.store.search_state import SearchState
+from reflexio_server.store.search_state import QueryWord, SearchState
 
 _log = structlog.get_logger("reflexio.search")
 
@@ -33,52 +35,12 @@ sides may be the best answer. On annotated conversations 30 or 100 give the same
 _ATTEMPTS = 5
 """How often to rank anew when interactions were deleted between the ranking and the reading."""
 
+_KEPT_QUERIES = 1024
+_LONGEST_KEPT = 1024
+"""The words of how many recent queries are kept, of queries of how many characters."""
+
 _SURELY_SMALL = 16
 """So many interactions of the largest size without images fit an answer: their sizes need not be asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What to look for."""
-
-    user_id: UserId
-    text: str
-    """Plain language; blank: the newest interactions."""
-    where: InteractionFilter = field(default_factory=InteractionFilter)
-    top_k: int = 10
-    mode: SearchMode = SearchMode.HYBRID
-    with_images: bool = False
-    min_score: float = 0.0
-    """Only what reaches this score is found."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """An interaction that was found."""
-
-    interaction: Interaction
-    score: float
-    """From 0 to 1; 0 where there was no query."""
-    parts: Parts | None = None
-    """What it is made of; None where there was no query."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """What was found."""
-
-    hits: Sequence[Hit]
-    """Best first."""
-    not_yet_embedded: int = 0
-    """How many of the user's interactions could be found by their words only, because they are so new."""
-    truncated: bool = False
-    """Whether hits were left out because the answer would have become too large."""
-    set_aside: int = 0
-    """How many could be found by their words only, because the model failed on them."""
-    words_only: bool = False
-    """Whether nothing was compared by meaning, because the model failed on the query."""
-    reading: Reading = NOTHING_READ
-    """How the query was understood."""
 
 
 _NONE = NotEmbedded(0, 0)
@@ -105,6 +67,10 @@ class Searcher:
     text_search_config: str
     most_bytes: int
     """How large the interactions of one answer may be together."""
+    # Of each organisation by itself: how soon an answer comes tells nobody what others asked.
+    _recent_words: LRUCache[tuple[OrgId, str], tuple[QueryWord, ...]] = field(
+        default_factory=lambda: LRUCache(_KEPT_QUERIES), init=False
+    )
 
     async def search(self, org_id: OrgId, query: Query, patience: float) -> SearchResult:
         """The interactions that fit `query` best.
@@ -181,9 +147,18 @@ class Searcher:
 
     async def _read_state(self, org_id: OrgId, query: Query, *, with_waiting: bool) -> SearchState:
         text = "" if query.mode is SearchMode.VECTOR else query.text
-        return await search_state.read(
-            self.database, org_id, query.user_id, text, self.text_search_config, with_waiting=with_waiting
+        state = await search_state.read(
+            self.database,
+            org_id,
+            query.user_id,
+            text,
+            self.text_search_config,
+            with_waiting=with_waiting,
+            known_words=self._recent_words.get((org_id, text)),
         )
+        if len(text) <= _LONGEST_KEPT:
+            self._recent_words[org_id, text] = state.query_words
+        return state
 
     async def _rank_with(
         self,

@@ -1,8 +1,9 @@
 """What a search asks Postgres before it ranks: how fresh its index must be, what waits, and the words of the query."""
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store.database import Database
@@ -81,7 +82,14 @@ class SearchState:
 
 
 async def read(
-    database: Database, org_id: OrgId, user_id: UserId, query: str, config: str, *, with_waiting: bool
+    database: Database,
+    org_id: OrgId,
+    user_id: UserId,
+    query: str,
+    config: str,
+    *,
+    with_waiting: bool,
+    known_words: tuple[QueryWord, ...] | None = None,
 ) -> SearchState:
     """What there is to search.
 
@@ -92,10 +100,13 @@ async def read(
         query: Plain language.
         config: The Postgres text search configuration that stems its words.
         with_waiting: Whether to read what is not embedded.
+        known_words: The words of the query, where an earlier call has told them.
 
     Raises:
         DatabaseUnavailable: Postgres cannot be reached.
     """
+    if known_words is not None and not with_waiting:
+        query = ""
     parameters = {
         "org_id": org_id,
         "user_id": user_id,
@@ -110,10 +121,14 @@ async def read(
     waiting = None
     if with_waiting and row["interaction_ids"]:
         waiting = rows_from(row, [0] * len(row["interaction_ids"]), b"")
+    words = known_words if known_words is not None else _query_words(row)
+    return SearchState(row["version"], row["active_model"], row["active_dimension"], row["is_waiting"], waiting, words)
+
+
+def _query_words(row: Mapping[str, Any]) -> tuple[QueryWord, ...]:
     said = _words(row["query_words"] or b"", if_it_occurs=False)
     others = _words(row["spellings"] or b"", if_it_occurs=True)
-    words = tuple({word.hash: word for word in [*others, *said]}.values())
-    return SearchState(row["version"], row["active_model"], row["active_dimension"], row["is_waiting"], waiting, words)
+    return tuple({word.hash: word for word in [*others, *said]}.values())
 
 
 def _words(hashes: bytes, *, if_it_occurs: bool) -> list[QueryWord]:
