@@ -13,6 +13,9 @@ from reflexio_server.index.documents import Slots
 # Searches of several users run side by side; FAISS's own threads would only get in their way.
 faiss.omp_set_num_threads(1)
 
+_SIGN_AND_DIGITS = np.int32(-0x7000_0001)
+_SCALE = np.float32(2.0**112)
+
 _OVERHEAD_BYTES = 1024
 """Of its Python and FAISS objects, however small it is: some 600 bytes measured, with room for the cache's."""
 
@@ -129,9 +132,12 @@ class Segment:
 
     def decode(self, places: NDArray[np.intp], into: NDArray[np.float32]) -> None:
         """Write the vectors at some places into an array of shape (places, dimension)."""
-        if len(places):
-            # Three times as quick as numpy's own conversion.
-            self._index.sa_decode(self._codes()[places], into)
+        # Shifted by 13 bits, a half is a float with the same digits, and with an exponent that is too small by 112.
+        # (Vectors are finite: of what is not, that would be wrong.) numpy and FAISS take five times as long for it.
+        bits = self._codes()[places].view("<i2").astype(np.int32)
+        bits <<= 13
+        bits &= _SIGN_AND_DIGITS
+        np.multiply(bits.view(np.float32), _SCALE, out=into)
 
     def view(self, considered: NDArray[np.bool_] | None) -> "SegmentView | None":
         """The vectors of those slots that `considered` says, of all where it is None; None where there is none."""
