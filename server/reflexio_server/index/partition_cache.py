@@ -13,6 +13,7 @@ import structlog
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.embed.embedder import NamedModel
 from reflexio_server.index.evidence import Evidence, Question
+from reflexio_server.index.free_memory import give_back
 from reflexio_server.index.freshness import FollowedPartition
 from reflexio_server.index.interaction_index import Indexed
 from reflexio_server.index.partition import Partition
@@ -30,6 +31,9 @@ _WAITING_BYTES = 40_000
 
 _INLINE_CHANGE_BYTES = 4 * 1024 * 1024
 """Up to so many bytes are added or moved in the event loop: that takes two milliseconds or three."""
+
+_LARGE_LOAD_BYTES = 16 * 1024 * 1024
+"""After a load of so much, what it took beside that is given back. It is half as much again."""
 
 _THREADS = 4
 
@@ -193,6 +197,7 @@ class PartitionCache:
         return entry
 
     async def _refresh(self, entry: _Entry, version: int) -> None:
+        before = entry.nbytes
         async with entry.lock.exclusive():
             # Beside the budget until its size is known: one that is too large must not drive out the others first.
             self._count(entry, beside=True)
@@ -215,6 +220,8 @@ class PartitionCache:
                     entry.oversized = False
                     self._oversized.release()
             self._drop_least_recent()
+        if entry.nbytes - before > _LARGE_LOAD_BYTES:
+            await self._run(give_back, inline=False)
 
     def _count(self, entry: _Entry, *, beside: bool) -> None:
         """Note how large a partition is, and whether the budget has to hold it."""
