@@ -11,9 +11,9 @@ MIB = 1024 * KIB
 @pytest.mark.skipif(free_memory._malloc_trim is None, reason="only GNU's C library can be told")
 def test_what_is_free_is_given_back():
     process = psutil.Process()
-    blocks = [bytes(64 * KIB) for _ in range(1600)]
+    blocks = [b"x" * (64 * KIB) for _ in range(1600)]
     # Whatever stays at the end keeps the C library from giving anything back by itself.
-    last = bytes(64 * KIB)
+    last = b"x" * (64 * KIB)
     taken = process.memory_info().rss
     del blocks
     free_memory.give_back()
