@@ -68,7 +68,7 @@ async def test_a_batch_is_bounded_by_its_length_and_joins_texts_of_like_length(e
     jobs = [embedding.embed_document(text, wanted=False) for text in texts]
     await finish(embedder, first, *jobs)
     for batch in embedder.batches:
-        assert len(batch) == 1 or max(map(len, batch)) * len(batch) <= 1024
+        assert len(batch) == 1 or max(map(len, batch)) * len(batch) <= batching._BATCH_BYTES
         assert len({text.split()[0] for text in batch}) == 1
     assert sum(map(len, embedder.batches)) == 61
 
