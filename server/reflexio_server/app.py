@@ -38,6 +38,7 @@ from reflexio_server.store.migrate import migrate
 from reflexio_server.store.publications import PublicationStore
 from reflexio_server.store.running_postgres import running
 from reflexio_server.store.text_search import require_config
+from reflexio_server.telemetry import metrics
 from reflexio_server.validate.images import ImageRules
 
 _MIB = 1024 * 1024
@@ -129,7 +130,7 @@ class Application:
             DataService(
                 Exporter(database, MOST_EXPORTS), Importer(imports, self._backlog, self._limits), database, image_rules
             ),
-            ServerService(self._reindexer, self._backlog, location, settings.max_message_mb * _MIB),
+            ServerService(self._reindexer, self._backlog, self._index, location, settings.max_message_mb * _MIB),
             max_message_bytes=settings.max_message_mb * _MIB,
             max_concurrent_calls=settings.max_concurrent_calls,
             max_concurrent_streams=settings.max_concurrent_streams,
@@ -137,6 +138,7 @@ class Application:
             with_reflection=settings.reflection,
             shares_port=self._shares_port,
         )
+        self._database_answers = False
         self.port = 0
         """The port that it listens on, once it does."""
 
@@ -183,7 +185,10 @@ class Application:
                 # Not before: callers would be sent here who are answered elsewhere.
                 await self._listen(started)
             self._state = "serving"
+            self._database_answers = True
             self._server.set_serving(serving=True)
+            self._tell_gauges()
+            started.callback(metrics.forget_sources)
             self._watch(url, revive, started)
             self._running = started.pop_all()
 
@@ -217,7 +222,21 @@ class Application:
         watch.start()
         started.push_async_callback(watch.stop)
 
+    def _tell_gauges(self) -> None:
+        """Answer those who ask for metrics, as long as it runs. They ask from other threads."""
+        metrics.serving.source = lambda: int(self._state == "serving" and self._database_answers)
+        metrics.database_up.source = lambda: int(self._database_answers)
+        metrics.connections_used.source = lambda: self._database.connections_used
+        metrics.connections_most.source = lambda: self._settings.database_pool_size
+        metrics.waiting.source = lambda: self._limits.waiting
+        metrics.oldest_waiting.source = lambda: self._limits.oldest_seconds
+        metrics.set_aside.source = lambda: self._limits.set_aside
+        metrics.index_bytes.source = lambda: self._index.nbytes
+        metrics.index_most_bytes.source = lambda: self._settings.index_memory_mb * _MIB
+        metrics.index_partitions.source = lambda: len(self._index)
+
     async def _on_database(self, answers: bool) -> None:
+        self._database_answers = answers
         if self._state == "serving":
             self._server.set_serving(serving=answers)
         if answers:

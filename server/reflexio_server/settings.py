@@ -81,6 +81,12 @@ class Settings(BaseSettings):
         10.0, ge=0, description="How long calls in flight may take to end when the server stops."
     )
     reflection: bool = Field(True, description="Whether to answer gRPC reflection, so that tools find the contract.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port for Prometheus to ask for metrics; 0 picks a free one. Not set: none."
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", min_length=1, description="Address to listen on for Prometheus. There is no authentication."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines.")
 

@@ -68,7 +68,7 @@ async def test_what_was_handed_over_is_embedded(backlog, hand_over, stored, org_
     assert [len(found[id_]) for id_ in ids] == [1, 3]
     expected = embedder.encode(["User: I like tea"])[0]
     assert np.allclose(found[ids[0]][0], expected, atol=1e-3)
-    assert await backlog.counts(org_id) == (0, 0)
+    assert await backlog.counts(org_id) == (0, 0, None)
 
 
 async def test_what_nobody_handed_over_is_found_in_postgres(backlog, corpus, user_id, org_id, stored, embedder):
@@ -87,7 +87,7 @@ async def test_a_backlog_begins_with_what_is_there(database, embedding, corpus, 
     backlog.start()
 
     async def all_done():
-        return await backlog.counts(org_id) == (0, 0)
+        return await backlog.counts(org_id) == (0, 0, None)
 
     await eventually(all_done)
     await backlog.stop()
@@ -132,7 +132,7 @@ async def test_a_text_that_the_model_fails_on_is_set_aside_and_blocks_nobody(
     async with asyncio.timeout(20):
         await backlog.wait_for(org_id, ids)
     assert (await stored()).keys() == {ids[0], ids[2]}
-    assert await backlog.counts(org_id) == (0, 1)
+    assert await backlog.counts(org_id) == (0, 1, None)
     assert await backlog.catch_up(org_id, user_id, 10) == (0, 1)
     async with database.autocommit() as connection:
         query = text("select attempts, set_aside_reason from embedding_queue where org_id = :org_id")

@@ -16,7 +16,7 @@ async def test_what_nobody_waits_for_is_stored_together_and_what_somebody_waits_
     first = await corpus.publish(user_id, "first")
 
     async def nothing_waits() -> bool:
-        return await backlog.counts(org_id) == (0, 0)
+        return await backlog.counts(org_id) == (0, 0, None)
 
     await eventually(nothing_waits)
     published = [*first.interaction_ids]
@@ -59,4 +59,4 @@ async def test_a_user_whose_vectors_are_locked_holds_up_nobody_else(backlog, cor
         await holder.rollback()
     async with asyncio.timeout(10):
         await waits
-    assert await backlog.counts(org_id) == (0, 0)
+    assert await backlog.counts(org_id) == (0, 0, None)

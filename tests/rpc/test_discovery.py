@@ -60,7 +60,7 @@ async def test_the_caller_is_the_local_administrator(call: Caller):
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [("abc-123", "abc-123"), ("x" * 500, "x" * 128), (" spaced ", None)],
+    [("abc-123", "abc-123"), ("x" * 128, "x" * 128), ("x" * 129, None), (" spaced ", None), ("a b", "a b")],
 )
 async def test_a_request_id_of_the_caller_comes_back(call: Caller, given: str, told: str | None):
     refusal = await refused(call.send("WhoAmI", b"\xff", metadata=[("x-request-id", given)]))
@@ -68,6 +68,8 @@ async def test_a_request_id_of_the_caller_comes_back(call: Caller, given: str, t
     assert refusal.request_id.isprintable()
     if told is not None:
         assert refusal.request_id == told
+    else:
+        assert len(refusal.request_id) == 32, "one that would be misread is replaced, not mended"
 
 
 async def test_each_call_without_a_request_id_gets_its_own(call: Caller):

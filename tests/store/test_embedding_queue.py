@@ -58,7 +58,7 @@ async def test_what_is_leased_or_set_aside_is_not_claimed(database, corpus, user
     assert outcomes == [False, False, True]
     assert await claimed(database) == []
     async with database.autocommit() as connection:
-        assert await queue_figures.counts(connection, org_id) == (1, 1)
+        assert (await queue_figures.counts(connection, org_id))[:2] == (1, 1)
 
 
 async def test_after_a_failure_it_is_left_alone_for_a_while(database, corpus, user_id, org_id):

@@ -15,6 +15,7 @@ their tree.
 """
 
 from reflexio._async import AsyncReflexioClient
+from reflexio._surroundings import x_request_id
 from reflexio._sync import ReflexioClient
 from reflexio._version import __version__
 from reflexio.background import (
@@ -158,4 +159,5 @@ __all__ = [
     "UserActionType",
     "WhoAmI",
     "__version__",
+    "x_request_id",
 ]

@@ -36,6 +36,7 @@ _SCHEMA: dict[str, dict[str, tuple[int, Any, bool]]] = {
     "BadRequest": {"field_violations": (1, "Violation", True)},
     "Duration": {"seconds": (1, _Field.TYPE_INT64, False), "nanos": (2, _Field.TYPE_INT32, False)},
     "RetryInfo": {"retry_delay": (1, "Duration", False)},
+    "RequestInfo": {"request_id": (1, _Field.TYPE_STRING, False)},
 }
 
 
@@ -50,6 +51,8 @@ class ErrorDetails:
     """Field, as the contract names it, and what is wrong with it."""
     retry_after: float | None = None
     """Seconds."""
+    request_id: str = ""
+    """The call's `x-request-id` as it reached the server: a proxy may have given it another one."""
 
 
 @functools.cache
@@ -99,6 +102,8 @@ def _read_one(name: str, value: bytes, found: ErrorDetails) -> None:
         case "google.rpc.BadRequest":
             violations = _message_class("BadRequest").FromString(value).field_violations
             found.field_violations = [(violation.field, violation.description) for violation in violations]
+        case "google.rpc.RequestInfo":
+            found.request_id = _message_class("RequestInfo").FromString(value).request_id
         case "google.rpc.RetryInfo":
             delay = _message_class("RetryInfo").FromString(value).retry_delay
             found.retry_after = delay.seconds + delay.nanos / 1e9

@@ -36,7 +36,7 @@ def from_rpc_error(
         FieldViolation(argument_name(field), description) for field, description in details.field_violations
     )
     error.retry_after = details.retry_after
-    error.request_id = details.metadata.get("request_id", request_id)
+    error.request_id = details.request_id or details.metadata.get("request_id", request_id)
     return error
 
 

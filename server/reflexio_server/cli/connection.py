@@ -45,9 +45,14 @@ def say(text: str) -> None:
 
 
 def explanation(error: reflexio.ReflexioError) -> str:
-    """What went wrong, in two lines: what the client says; the reason and the fields."""
+    """What went wrong, in two lines: what the client says; the reason, the fields, and what the log calls the call."""
     fields = ", ".join(violation.field for violation in error.field_violations if violation.field)
-    return f"{_in_our_terms(one_line(str(error)))}\n  reason: {error.reason}" + (f", field: {fields}" if fields else "")
+    facts = [f"reason: {error.reason}"]
+    if fields:
+        facts.append(f"field: {fields}")
+    if error.request_id is not None and not isinstance(error, reflexio.ServerUnreachableError):
+        facts.append(f"request id: {error.request_id}")
+    return f"{_in_our_terms(one_line(str(error)))}\n  {', '.join(facts)}"
 
 
 def _in_our_terms(message: str) -> str:

@@ -9,6 +9,7 @@ import typer
 from reflexio_server.cli.command import ApiKey, JsonDocument, Timeout, Url, command_of
 from reflexio_server.cli.connection import connected
 from reflexio_server.cli.rendering import Column, print_json, print_table
+from reflexio_server.cli.times import show_duration
 
 _COLUMNS = (Column(""), Column("", flexible=True))
 _SECONDS = 5.0
@@ -44,16 +45,19 @@ def status(
 
 def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[tuple[str, str]]:
     backlog = f"{info.embedding_backlog_count:,} interactions wait for being embedded"
+    if info.oldest_waiting_seconds is not None:
+        backlog += f", the oldest for {show_duration(info.oldest_waiting_seconds)}"
     if info.embedding_set_aside_count:
         backlog += f"; {info.embedding_set_aside_count:,} were set aside, because the model failed on them"
     return [
         ("serving", url),
         ("version", info.version),
-        ("storage", f"{info.storage_type}: {info.storage_label}"),
+        ("database", f"{info.storage_type}: {info.storage_label}"),
         ("model", f"{info.embedding_model}, {info.embedding_dimension} dimensions"),
         *_changes(info),
         ("backlog", backlog),
         *(("set aside", f"{s.user_id}, interaction {s.interaction_id}: {s.reason}") for s in info.newest_set_aside),
+        ("index", f"{info.index_memory_bytes / 2**20:,.1f} MiB for {info.index_users_count:,} users, on this replica"),
         ("messages", f"{info.max_message_bytes / 2**20:g} MiB at most"),
         ("caller", f"{caller.role} of organisation {caller.organization_id} ({caller.organization_name})"),
     ]

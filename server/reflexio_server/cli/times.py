@@ -53,6 +53,14 @@ def show_moment(seconds: float) -> str:
         return str(seconds)
 
 
+def show_duration(seconds: float) -> str:
+    """A length of time in its largest whole unit, for people who want to know how bad it is: `4 min`, `3 h`."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 class _UnlikelyEpochError(ValueError):
     pass
 

@@ -23,7 +23,7 @@ from reflexio_server.embed.writer import VectorWriter
 from reflexio_server.store import embedding_queue, queue_figures
 from reflexio_server.store.database import Database
 from reflexio_server.store.embedding_queue import QueuedText
-from reflexio_server.store.queue_figures import SetAside
+from reflexio_server.store.queue_figures import QueueCounts, SetAside
 
 _log = structlog.get_logger("reflexio.embed")
 
@@ -175,7 +175,7 @@ class Backlog:
         async with self._database.autocommit() as connection:
             return await queue_figures.newest_set_aside(connection, org_id, _SHOWN_SET_ASIDE)
 
-    async def counts(self, org_id: OrgId) -> tuple[int, int]:
+    async def counts(self, org_id: OrgId) -> QueueCounts:
         """How many of an organisation's interactions wait, and how many were set aside because the model failed.
 
         Raises:

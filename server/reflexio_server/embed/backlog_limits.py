@@ -8,6 +8,7 @@ cost a twentieth of a connection's time.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -46,6 +47,8 @@ class BacklogLimits:
         self._counted: dict[tuple[OrgId, UserId | None], int] = {}
         # Since the last count began; users' and, with None, organisations'.
         self._since: Counter[tuple[OrgId, UserId | None]] = Counter()
+        self._set_aside = 0
+        self._oldest: float | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -91,6 +94,23 @@ class BacklogLimits:
             ("organization", self._waiting((org_id, None)), self._most_of_organization),
         )
 
+    @property
+    def waiting(self) -> int:
+        """Roughly how many interactions of everybody wait."""
+        # Copied first: whoever asks for metrics does so from a thread.
+        organizations = {key for key in (*list(self._counted), *list(self._since)) if key[1] is None}
+        return sum(map(self._waiting, organizations))
+
+    @property
+    def set_aside(self) -> int:
+        """How many interactions of everybody the model failed on for good, at the last count."""
+        return self._set_aside
+
+    @property
+    def oldest_seconds(self) -> float:
+        """For how long the oldest that waited at the last count has waited by now; 0 where nothing did."""
+        return 0.0 if self._oldest is None else max(0.0, time.monotonic() - self._oldest)
+
     def accepted(self, org_id: OrgId, user_id: UserId, count: int) -> None:
         """Note that `count` interactions of a user wait from now on; with a negative count, no more."""
         self._since[org_id, user_id] += count
@@ -123,7 +143,9 @@ class BacklogLimits:
         # What changes while it is counted may be in the count already, and is then counted twice until the next one.
         before = Counter(self._since)
         async with self._database.autocommit() as connection:
-            counted = await queue_figures.sizes(connection, self._most_of_user // _UNCOUNTED_PART)
+            sizes = await queue_figures.sizes(connection, self._most_of_user // _UNCOUNTED_PART)
         self._since.subtract(before)
         self._since = Counter({key: change for key, change in self._since.items() if change})
-        self._counted = dict(counted)
+        self._counted = dict(sizes.waiting)
+        self._set_aside = sizes.set_aside
+        self._oldest = None if sizes.oldest_seconds is None else time.monotonic() - sizes.oldest_seconds

@@ -18,6 +18,8 @@ from reflexio_server.domain.ids import OrgId
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.fair_queue import FairQueue, Owner
 from reflexio_server.embed.job import EmbeddingJob, Priority
+from reflexio_server.telemetry import metrics
+from reflexio_server.telemetry.tracing import work_span
 
 _log = structlog.get_logger("reflexio.embed")
 
@@ -36,6 +38,8 @@ _CACHED_QUERIES = 1024
 _LONGEST_CACHED_QUERY = 1024
 """How many vectors of recent queries are kept, of queries of how many characters."""
 
+
+_URGENCIES = {priority: {"priority": priority.name.lower()} for priority in Priority}
 
 _Outcome = tuple[EmbeddingJob, Vectors | Exception]
 
@@ -103,7 +107,8 @@ class EmbeddingThread:
         key = (owner and owner[0], text)
         vector = self._recent_queries.get(key)
         if vector is None:
-            pieces = await self._submit(text, Priority.QUERY, owner).result
+            with work_span("embed a query"):
+                pieces = await self._submit(text, Priority.QUERY, owner).result
             vector = np.asarray(pieces.mean(axis=0), dtype=np.float32)
             vector /= max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
             vector.flags.writeable = False
@@ -154,9 +159,14 @@ class EmbeddingThread:
         loaded.get_loop().call_soon_threadsafe(_settle, loaded, None)
         while (batch := self._next_batch()) is not None:
             began = time.monotonic()
-            self._report(self._encoded(batch))
+            urgency = _URGENCIES[batch[0].priority]
+            with work_span("embed a batch", {**urgency, "reflexio.embedding.texts": len(batch)}):
+                outcomes = self._encoded(batch)
+            now = time.monotonic()
+            metrics.batch_seconds.record(now - began, urgency)
+            metrics.texts.add(len(batch), urgency)
+            self._report(outcomes)
             if batch[0].priority is Priority.BACKLOG:
-                now = time.monotonic()
                 self._rests_until = now + _REST * (now - began)
 
     def _pause(self) -> float | None:

@@ -21,6 +21,7 @@ from reflexio_server.index.shared_lock import SharedLock
 from reflexio_server.store import user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_rows import InteractionRows
+from reflexio_server.telemetry import metrics
 
 _INLINE_BYTES = 40 * 1024 * 1024
 """Up to so many bytes of vectors, or what takes as long, are looked through in the event loop: two or three
@@ -43,6 +44,10 @@ _SWEPT_AT_ONCE = 1000
 _MIB = 1024 * 1024
 
 _log = structlog.get_logger("reflexio.index")
+
+_READS = {outcome: {"outcome": outcome} for outcome in ("hit", "caught_up", "loaded")}
+_EVICTION = {"reason": "eviction"}
+_STALE = {"reason": "stale"}
 
 T = TypeVar("T")
 
@@ -104,6 +109,11 @@ class PartitionCache:
         """How many partitions are in memory."""
         return len(self._entries)
 
+    def held_of(self, org_id: OrgId) -> tuple[int, int]:
+        """How much memory the partitions of an organisation take, and of how many users they are."""
+        held = [(key[1], entry.nbytes) for key, entry in self._entries.items() if key[0] == org_id]
+        return sum(nbytes for _, nbytes in held), len({user_id for user_id, _ in held})
+
     @asynccontextmanager
     async def kept(self, indexed: Indexed) -> AsyncIterator[None]:
         """Keep a partition from being dropped, as `InteractionIndex.kept` says."""
@@ -158,6 +168,7 @@ class PartitionCache:
             return None
         async with self.kept(indexed):
             entry = self._entry(key, indexed.dimension)
+            metrics.index_reads.add(1, _READS[_outcome(entry, version)])
             while True:
                 if entry.followed.version < version:
                     await self._refresh(entry, version)
@@ -186,6 +197,7 @@ class PartitionCache:
             async with self._database.autocommit() as connection:
                 stale = await user_versions.with_deletions_since(connection, seen)
             for whose in stale:
+                metrics.index_drops.add(1, _STALE)
                 self._drop_unused((*whose, self._embedder.name))
 
     def _entry(self, key: Key, dimension: int) -> _Entry:
@@ -252,6 +264,7 @@ class PartitionCache:
             key = next(unused, None)
             if key is None:
                 return
+            metrics.index_drops.add(1, _EVICTION)
             self._drop_unused(key)
 
     def _drop_unused(self, key: Key) -> None:
@@ -284,6 +297,12 @@ class PartitionCache:
         if cancelled:
             raise asyncio.CancelledError
         return future.result()
+
+
+def _outcome(entry: _Entry, version: int) -> str:
+    if entry.followed.version >= version:
+        return "hit"
+    return "caught_up" if entry.followed.version else "loaded"
 
 
 def _key(indexed: Indexed) -> Key:

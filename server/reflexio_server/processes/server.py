@@ -4,16 +4,22 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 
+from reflexio_server import __version__
 from reflexio_server.app import Application
 from reflexio_server.domain.errors import DatabaseUnavailable, StorageFull
 from reflexio_server.embed.embedder import ModelUnavailable
 from reflexio_server.processes.cannot_start import CannotStart
+from reflexio_server.processes.metrics_endpoint import metrics_endpoint
 from reflexio_server.rpc.listening import CannotListen
 from reflexio_server.settings import Settings
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgresFailed
 from reflexio_server.store.location import InvalidDatabaseUrl, StorageLocation
 from reflexio_server.store.text_search import UnknownTextSearchConfig
+from reflexio_server.telemetry import prometheus
+from reflexio_server.telemetry.export import TelemetryMisconfigured, exporting
 
 
 async def serve(
@@ -22,6 +28,7 @@ async def serve(
     *,
     worker_of: StorageLocation | None = None,
     supervisor: int | None = None,
+    metrics_socket: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -33,10 +40,36 @@ async def serve(
         announce: Told the port once calls are answered.
         worker_of: For one of several workers on one port: how to speak of their common storage.
         supervisor: A file descriptor that is at its end when the supervisor is gone, which counts as a signal.
+        metrics_socket: Where a worker tells the supervisor its metrics; None where nobody asks.
 
     Raises:
         CannotStart: It says why.
     """
+    with ExitStack() as listening:
+        _expose_metrics(settings, metrics_socket, listening)
+        await _serve(settings, announce, worker_of, supervisor)
+
+
+def _expose_metrics(settings: Settings, metrics_socket: Path | None, listening: ExitStack) -> None:
+    """Begin to measure, and to tell those who are to be told.
+
+    Raises:
+        CannotStart: That cannot be done.
+    """
+    own_port = settings.metrics_port if metrics_socket is None else None
+    try:
+        listening.enter_context(exporting(__version__, prometheus=own_port is not None or metrics_socket is not None))
+    except TelemetryMisconfigured as error:
+        raise CannotStart(str(error)) from None
+    if metrics_socket is not None:
+        listening.enter_context(prometheus.worker_endpoint(metrics_socket))
+    elif own_port is not None:
+        listening.enter_context(metrics_endpoint(settings.metrics_host, own_port))
+
+
+async def _serve(
+    settings: Settings, announce: Callable[[int], None], worker_of: StorageLocation | None, supervisor: int | None
+) -> None:
     try:
         application = Application(settings, worker_of=worker_of)
     except InvalidDatabaseUrl as error:

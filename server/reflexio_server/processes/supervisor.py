@@ -4,13 +4,17 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from reflexio_server.processes.cannot_start import CannotStart
+from reflexio_server.processes.metrics_endpoint import metrics_endpoint
 from reflexio_server.processes.shared_port import reserved
 from reflexio_server.processes.worker import orders
 from reflexio_server.processes.worker_process import WorkerProcess
@@ -20,6 +24,7 @@ from reflexio_server.store.database_watch import DatabaseWatch
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgres, EmbeddedPostgresFailed
 from reflexio_server.store.location import InvalidDatabaseUrl, location_of
 from reflexio_server.store.running_postgres import running
+from reflexio_server.telemetry.prometheus import WorkersCollector
 
 _log = structlog.get_logger("reflexio.supervisor")
 
@@ -52,8 +57,9 @@ async def supervise(settings: Settings, announce: Callable[[int], None]) -> None
         with reserved(settings.host, settings.port) as port:
             async with _database(settings) as url:
                 own = settings.model_copy(update={"port": port, "database_url": SecretStr(url)})
-                workers = [orders(own, location, number) for number in range(1, settings.workers + 1)]
-                await supervisor.run(workers, lambda: announce(port))
+                with _metrics(settings) as sockets:
+                    workers = [orders(own, location, number, path) for number, path in enumerate(sockets, 1)]
+                    await supervisor.run(workers, lambda: announce(port))
     except InvalidDatabaseUrl as error:
         raise CannotStart(str(error), "database_url") from None
     except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, OSError) as error:
@@ -159,6 +165,21 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
             yield url
         finally:
             await watch.stop()
+
+
+@contextmanager
+def _metrics(settings: Settings) -> Iterator[Sequence[Path | None]]:
+    """For each worker where it is to tell its metrics; all of them are told at the address of the settings."""
+    if settings.metrics_port is None:
+        yield [None] * settings.workers
+        return
+    # Short: the path of a Unix socket has about a hundred characters. Nobody else may look into the folder.
+    with TemporaryDirectory(prefix="reflexio-") as folder:
+        sockets = [Path(folder) / str(number) for number in range(1, settings.workers + 1)]
+        registry = CollectorRegistry()
+        registry.register(WorkersCollector(sockets))
+        with metrics_endpoint(settings.metrics_host, settings.metrics_port, registry):
+            yield sockets
 
 
 async def _nothing(_answers: bool) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,16 +21,23 @@ from reflexio_server.settings import Settings
 from reflexio_server.store.location import StorageLocation
 
 
-def orders(settings: Settings, location: StorageLocation, number: int) -> bytes:
+def orders(settings: Settings, location: StorageLocation, number: int, metrics_socket: Path | None = None) -> bytes:
     """What a worker has to know.
 
     Args:
         settings: Its own: the port is known, and the database.
         location: How to speak of the database.
         number: Which worker it is, for the log.
+        metrics_socket: Where to tell the supervisor metrics; None where nobody asks.
     """
     values = {name: _plain(getattr(settings, name)) for name in type(settings).model_fields}
-    return json.dumps({"settings": values, "location": asdict(location), "number": number}).encode() + b"\n"
+    order = {
+        "settings": values,
+        "location": asdict(location),
+        "number": number,
+        "metrics_socket": str(metrics_socket) if metrics_socket is not None else None,
+    }
+    return json.dumps(order).encode() + b"\n"
 
 
 def raise_if_failed(report: bytes) -> None:
@@ -63,9 +71,16 @@ def main() -> None:
     from reflexio_server.processes.server import serve  # noqa: PLC0415 - for that reason
 
     location = StorageLocation(**given["location"])
+    metrics_socket = Path(given["metrics_socket"]) if given["metrics_socket"] is not None else None
     try:
         asyncio.run(
-            serve(settings, lambda port: tell(port=port), worker_of=location, supervisor=sys.stdin.fileno()),
+            serve(
+                settings,
+                lambda port: tell(port=port),
+                worker_of=location,
+                supervisor=sys.stdin.fileno(),
+                metrics_socket=metrics_socket,
+            ),
         )
     except CannotStart as error:
         tell(reason=error.reason, setting=error.setting)

@@ -11,6 +11,7 @@ from reflexio_server.embed.backlog import LEASE_SECONDS, Backlog
 from reflexio_server.embed.backlog_limits import BacklogLimits
 from reflexio_server.publish.uninterrupted import to_its_end
 from reflexio_server.store.publications import PublicationStore
+from reflexio_server.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Publisher:
             raise
         if publish.repeated:
             self._note(org_id, publication, -count)
+        else:
+            metrics.published.add(len(publish.interaction_ids))
         if has_room and not publish.repeated:
             texts = [interaction.searchable_text for interaction in publication.interactions]
             work = [(i, text) for i, text in zip(publish.interaction_ids, texts, strict=True) if text]

@@ -17,6 +17,7 @@ from reflexio_server.publish.importer import Importer
 from reflexio_server.rpc.deleted import deletion_message
 from reflexio_server.rpc.interceptors.base import Context
 from reflexio_server.rpc.records import record_from, record_to
+from reflexio_server.rpc.refusals import counted
 from reflexio_server.rpc.status import refusal_of
 from reflexio_server.search.exporter import Exporter
 from reflexio_server.store import erasure, retention
@@ -135,7 +136,7 @@ class DataService(rpc.DataServiceServicer):
             outcome = await self.importer.add(org_id, record)
         except (InvalidFields, MalformedRequest, ImportConflict) as error:
             return pb.ImportDataResponse(
-                outcome=pb.IMPORT_OUTCOME_REFUSED, request_id=request_id, refusal=refusal_of(error)
+                outcome=pb.IMPORT_OUTCOME_REFUSED, request_id=request_id, refusal=refusal_of(counted(error))
             )
         stored = len(record.interaction_ids) if outcome is ImportOutcome.IMPORTED else 0
         return pb.ImportDataResponse(

@@ -14,6 +14,7 @@ from reflexio_server.domain.errors import (
     NotReady,
     ReflexioError,
 )
+from reflexio_server.rpc.refusals import counted
 from reflexio_server.rpc.status import refusal_of
 
 _log = structlog.get_logger("reflexio.rpc")
@@ -158,7 +159,7 @@ class PublishStream:
         return turn
 
     async def _refused(self, error: ReflexioError) -> pb.StreamPublishInteractionsResponse:
-        return pb.StreamPublishInteractionsResponse(refusal=refusal_of(error))
+        return pb.StreamPublishInteractionsResponse(refusal=refusal_of(counted(error)))
 
     async def _answered(
         self, request: pb.PublishInteractionsRequest, turn: Turn
@@ -174,11 +175,11 @@ class PublishStream:
         except ReflexioError as error:
             again = None
             told = error.within("publish") if isinstance(error, InvalidFields) else error
-            return pb.StreamPublishInteractionsResponse(refusal=refusal_of(told))
+            return pb.StreamPublishInteractionsResponse(refusal=refusal_of(counted(told)))
         except Exception:  # noqa: BLE001 -- what nobody expected must not end the stream, nor be told.
             again = None
             _log.exception("unhandled error in a stream")
-            return pb.StreamPublishInteractionsResponse(refusal=refusal_of(InternalError(self._call_id)))
+            return pb.StreamPublishInteractionsResponse(refusal=refusal_of(counted(InternalError(self._call_id))))
         finally:
             turn.end(again)
             session = (request.user_id, request.session_id)

@@ -25,6 +25,7 @@ from reflexio_server.rpc.interceptors.errors import Errors
 from reflexio_server.rpc.interceptors.limits import Limits
 from reflexio_server.rpc.interceptors.logging import Logging
 from reflexio_server.rpc.interceptors.readiness import Readiness
+from reflexio_server.rpc.interceptors.telemetry import Telemetry
 from reflexio_server.rpc.interceptors.validation import Validation
 from reflexio_server.rpc.listening import CannotListen, address_of
 from reflexio_server.rpc.request_service import RequestService
@@ -69,7 +70,8 @@ class Server:
         self._readiness = Readiness(state)
         self._server = grpc.aio.server(
             interceptors=[
-                Logging(),  # Outermost: sees how every call ended.
+                Telemetry(),  # Outermost: sees how every call ended, and puts it into its trace.
+                Logging(),  # Names the call for all that is logged within.
                 Errors(),  # Outside all that refuses, so that each refusal has a reason.
                 self._readiness,
                 Limits(max_concurrent_calls, max_concurrent_streams),  # Before anything that costs.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from google.protobuf.duration_pb2 import Duration
 from reflexio.v1 import server_service_pb2 as pb
 from reflexio.v1 import server_service_pb2_grpc as rpc
 
@@ -9,6 +10,7 @@ from reflexio_server import __version__
 from reflexio_server.access.caller import AccessRole, current_caller
 from reflexio_server.embed.backlog import Backlog
 from reflexio_server.embed.reindexer import Reindexer
+from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.rpc.interceptors.base import Context
 from reflexio_server.store.embedding_models import ACTIVE, BUILDING, KnownModel
 from reflexio_server.store.location import StorageLocation
@@ -28,6 +30,7 @@ class ServerService(rpc.ServerServiceServicer):
 
     reindexer: Reindexer
     backlog: Backlog
+    index: PartitionCache
     location: StorageLocation
     max_message_bytes: int
 
@@ -39,9 +42,10 @@ class ServerService(rpc.ServerServiceServicer):
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:
         org_id = current_caller.get().org_id
-        waiting, set_aside = await self.backlog.counts(org_id)
+        waiting, set_aside, oldest_seconds = await self.backlog.counts(org_id)
         newest_set_aside = await self.backlog.newest_set_aside(org_id) if set_aside else ()
         models = {known.state: known for known in await self.reindexer.known()}
+        index_bytes, index_users = self.index.held_of(org_id)
         return pb.GetServerInfoResponse(
             version=__version__,
             embedding_model=models[ACTIVE].name,
@@ -57,6 +61,9 @@ class ServerService(rpc.ServerServiceServicer):
                 pb.SetAsideInteraction(user_id=s.user_id, interaction_id=s.interaction_id, reason=s.reason)
                 for s in newest_set_aside
             ],
+            oldest_waiting_age=_duration(oldest_seconds) if oldest_seconds is not None else None,
+            index_memory_bytes=index_bytes,
+            index_users_count=index_users,
         )
 
     async def StartReindex(self, request: pb.StartReindexRequest, context: Context) -> pb.StartReindexResponse:
@@ -68,6 +75,12 @@ class ServerService(rpc.ServerServiceServicer):
 
     async def CancelReindex(self, request: pb.CancelReindexRequest, context: Context) -> pb.CancelReindexResponse:
         return pb.CancelReindexResponse(embedding_model=await self.reindexer.cancel() or "")
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMilliseconds(round(seconds * 1000))
+    return duration
 
 
 def _reindex_to(known: KnownModel) -> pb.Reindex:

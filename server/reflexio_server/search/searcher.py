@@ -23,8 +23,12 @@ from reflexio_server.search.ranking import Ranked, SearchMode, ranked
 from reflexio_server.store import interactions, search_state
 from reflexio_server.store.database import Database
 from reflexio_server.store.search_state import QueryWord, SearchState
+from reflexio_server.telemetry import metrics
 
 _log = structlog.get_logger("reflexio.search")
+
+_MODES = {mode: {"mode": mode.name.lower()} for mode in SearchMode}
+_NEWEST = {"mode": "newest"}
 
 A = TypeVar("A")
 
@@ -85,7 +89,9 @@ class Searcher:
             EmbeddingModelUnavailable: The model fails on the query, and words are not to be searched.
         """
         if not query.text.strip():
+            metrics.searches.add(1, _NEWEST)
             return await self._newest(org_id, query)
+        metrics.searches.add(1, _MODES[query.mode])
         hits: Sequence[Hit] = ()
         ranking = _Ranking(())
         truncated = False

@@ -6,12 +6,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import NullPool, event
+from sqlalchemy import NullPool, QueuePool, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reflexio_server.domain.errors import DatabaseUnavailable
 from reflexio_server.store.direct import Direct
 from reflexio_server.store.driver_errors import translated
+from reflexio_server.store.statement_telemetry import watch_driver, watch_engine
+from reflexio_server.telemetry.export import is_on
 
 _CONNECT_SECONDS = 5.0
 """For a connection, from the pool or new: an address that swallows packets is told as what it is, and in time."""
@@ -60,12 +62,20 @@ class Database:
         )
         for engine in (self._engine, self._snapshots):
             event.listen(engine.sync_engine, "connect", self._connected)
+            if is_on():
+                watch_engine(engine)
 
     async def close(self) -> None:
         """Close all connections."""
         if self._engine is not None:
             await self._engine.dispose()
             self._engine = self._autocommit = self._snapshots = None
+
+    @property
+    def connections_used(self) -> int:
+        """How many connections of the pool are in use."""
+        pool = self._engine.pool if self._engine is not None else None
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     def abandon_connections(self) -> None:
         """Cut all connections: what waits for an answer on one of them fails with `DatabaseUnavailable`.
@@ -126,6 +136,8 @@ class Database:
 
     def _connected(self, connection: Any, _record: Any) -> None:
         self._connections.add(connection.driver_connection)
+        if is_on():
+            watch_driver(connection.driver_connection)
 
 
 def _opened(engine: AsyncEngine | None) -> AsyncEngine:

@@ -134,6 +134,8 @@ embedding_queue = Table(
     Column("user_id", Text, nullable=False),
     # Until then some server works on it.
     Column("leased_until", DateTime(timezone=True), nullable=False),
+    # By when it is seen for how long it has waited.
+    Column("queued_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # How often the model failed on it, and why it is not tried any more.
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     Column("set_aside_reason", Text),

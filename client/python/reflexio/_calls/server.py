@@ -48,6 +48,9 @@ def server_info() -> Call[ServerInfo]:
                 SetAsideInteraction(user_id=s.user_id, interaction_id=s.interaction_id, reason=s.reason)
                 for s in answer.newest_set_aside
             ],
+            oldest_waiting_seconds=_seconds(answer),
+            index_memory_bytes=answer.index_memory_bytes,
+            index_users_count=answer.index_users_count,
         )
 
     return Call(SERVER_INFO, pb.GetServerInfoRequest(), read, TimeoutClass.QUICK)
@@ -70,6 +73,11 @@ def cancel_reindex() -> Call[CancelReindexResponse]:
         return CancelReindexResponse(embedding_model=answer.embedding_model or None)
 
     return Call(CANCEL_REINDEX, pb.CancelReindexRequest(), read, TimeoutClass.USUAL)
+
+
+def _seconds(answer: pb.GetServerInfoResponse) -> float | None:
+    age = answer.oldest_waiting_age
+    return age.seconds + age.nanos / 1e9 if answer.HasField("oldest_waiting_age") else None
 
 
 def _reindex_from(reindex: pb.Reindex) -> Reindex:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from reflexio._calls.call import Call
 from reflexio._channel import timeout_seconds
 from reflexio._endpoint import Endpoint, find_endpoint
 from reflexio._rpc_errors import from_rpc_error
+from reflexio._surroundings import request_id_of_call, trace_metadata
 from reflexio._transport.attempts import Attempts
 
 API_KEY_VARIABLE = "REFLEXIO_API_KEY"
@@ -54,7 +54,8 @@ class Exchange:
     def __init__(self, call: Call[Any], connection: Connection) -> None:
         self._call = call
         self._connection = connection
-        self._request_id = str(uuid.uuid4())
+        self._request_id = request_id_of_call()
+        self._trace = trace_metadata()
         self.renew()
 
     def renew(self) -> None:
@@ -64,9 +65,9 @@ class Exchange:
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What travels beside the request. Every attempt has the same `x-request-id`."""
-        request_id = ("x-request-id", self._request_id)
+        always = (("x-request-id", self._request_id), *self._trace)
         key = self._connection.api_key
-        return (request_id, ("authorization", f"Bearer {key}")) if key else (request_id,)
+        return (*always, ("authorization", f"Bearer {key}")) if key else always
 
     def remaining(self) -> float:
         """Seconds that the next attempt may take."""

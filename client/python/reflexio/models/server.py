@@ -74,3 +74,9 @@ class ServerInfo:
     """The change to another embedding model that is under way."""
     newest_set_aside: list[SetAsideInteraction] = field(default_factory=list)
     """The newest of those that the model failed on, ten at most."""
+    oldest_waiting_seconds: float | None = None
+    """For how long the oldest that waits for being embedded has waited; None where none does."""
+    index_memory_bytes: int = 0
+    """How much memory of the replica that answered the organisation's vectors and words take."""
+    index_users_count: int = 0
+    """For how many of the organisation's users it has them in memory."""

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -153,6 +154,9 @@ class GetServerInfoResponse(_message.Message):
     CONFIGURED_EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     REINDEX_FIELD_NUMBER: _builtins.int
     NEWEST_SET_ASIDE_FIELD_NUMBER: _builtins.int
+    OLDEST_WAITING_AGE_FIELD_NUMBER: _builtins.int
+    INDEX_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    INDEX_USERS_COUNT_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the server."""
     embedding_model: _builtins.str
@@ -173,6 +177,10 @@ class GetServerInfoResponse(_message.Message):
     """The embedding model that this server's settings name. Where it is another than the active one, StartReindex
     changes to it.
     """
+    index_memory_bytes: _builtins.int
+    """How much memory of the replica that answers the organisation's vectors and words take."""
+    index_users_count: _builtins.int
+    """For how many of the organisation's users it has them in memory."""
     @_builtins.property
     def reindex(self) -> Global___Reindex:
         """The change to another embedding model that is under way; not set where none is."""
@@ -180,6 +188,12 @@ class GetServerInfoResponse(_message.Message):
     @_builtins.property
     def newest_set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAsideInteraction]:
         """The newest ten of those that were set aside."""
+
+    @_builtins.property
+    def oldest_waiting_age(self) -> _duration_pb2.Duration:
+        """For how long the oldest of the organisation's interactions that wait for being embedded has waited; not set where
+        none waits.
+        """
 
     def __init__(
         self,
@@ -195,10 +209,13 @@ class GetServerInfoResponse(_message.Message):
         configured_embedding_model: _builtins.str = ...,
         reindex: Global___Reindex | None = ...,
         newest_set_aside: _abc.Iterable[Global___SetAsideInteraction] | None = ...,
+        oldest_waiting_age: _duration_pb2.Duration | None = ...,
+        index_memory_bytes: _builtins.int = ...,
+        index_users_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reindex", b"reindex"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_waiting_age", b"oldest_waiting_age", "reindex", b"reindex"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configured_embedding_model", b"configured_embedding_model", "embedding_backlog_count", b"embedding_backlog_count", "embedding_dimension", b"embedding_dimension", "embedding_model", b"embedding_model", "embedding_set_aside_count", b"embedding_set_aside_count", "max_message_bytes", b"max_message_bytes", "newest_set_aside", b"newest_set_aside", "reindex", b"reindex", "storage_label", b"storage_label", "storage_type", b"storage_type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configured_embedding_model", b"configured_embedding_model", "embedding_backlog_count", b"embedding_backlog_count", "embedding_dimension", b"embedding_dimension", "embedding_model", b"embedding_model", "embedding_set_aside_count", b"embedding_set_aside_count", "index_memory_bytes", b"index_memory_bytes", "index_users_count", b"index_users_count", "max_message_bytes", b"max_message_bytes", "newest_set_aside", b"newest_set_aside", "oldest_waiting_age", b"oldest_waiting_age", "reindex", b"reindex", "storage_label", b"storage_label", "storage_type", b"storage_type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

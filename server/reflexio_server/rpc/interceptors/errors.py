@@ -9,7 +9,8 @@ from google.rpc.status_pb2 import Status
 
 from reflexio_server.domain.errors import InternalError, Reason, ReflexioError
 from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
-from reflexio_server.rpc.interceptors.logging import call_id
+from reflexio_server.rpc.interceptors.logging import REQUEST_ID, call_id
+from reflexio_server.rpc.refusals import counted
 from reflexio_server.rpc.status import status_of
 
 _log = structlog.get_logger("reflexio.rpc")
@@ -35,13 +36,13 @@ class Errors(CallInterceptor):
             raise  # Answered already.
         except ReflexioError as error:
             if error.__cause__ is not None:
-                self._log(method, error)
-            await _abort(context, status_of(error, call_id.get()))
+                self._log(error)
+            await _abort(context, status_of(counted(error), call_id.get()))
         except Exception:  # noqa: BLE001 -- what nobody expected is what this is for.
-            _log.exception("unhandled error", method=method)
-            await _abort(context, status_of(InternalError(call_id.get()), call_id.get()))
+            _log.exception("unhandled error")
+            await _abort(context, status_of(counted(InternalError(call_id.get())), call_id.get()))
 
-    def _log(self, method: str, error: ReflexioError) -> None:
+    def _log(self, error: ReflexioError) -> None:
         """Write a line about a call, or count it for the next line."""
         now = time.monotonic()
         if now < self._next_line.get(error.reason, now):
@@ -50,9 +51,10 @@ class Errors(CallInterceptor):
         left_out = self._left_out.pop(error.reason, 0)
         self._next_line[error.reason] = now + _SECONDS_BETWEEN
         cause = repr(error.__cause__)[:500]
-        _log.warning("call failed", method=method, reason=error.reason.name, cause=cause, more_since_last_line=left_out)
+        _log.warning("call failed", reason=error.reason.name, cause=cause, more_since_last_line=left_out)
 
 
 async def _abort(context: Context, status: Status) -> None:
     code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    await context.abort(code, status.message, (("grpc-status-details-bin", status.SerializeToString()),))
+    trailers = ((REQUEST_ID, call_id.get()), ("grpc-status-details-bin", status.SerializeToString()))
+    await context.abort(code, status.message, trailers)

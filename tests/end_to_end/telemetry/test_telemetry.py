@@ -1,0 +1,150 @@
+"""What a server in a process of its own tells a collector, Prometheus and its log, and what it keeps to itself."""
+
+import json
+import re
+import urllib.request
+
+import pytest
+import reflexio
+from opentelemetry import context, trace
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.end_to_end.stand.poison import POISON
+from tests.end_to_end.telemetry.collector import Collector, attributes_of
+from tests.end_to_end.test_serve import WITHOUT_MODEL, Serve
+
+SAID = "Xylophones arrive on Tuesday"
+ASKED = "when do instruments come, zeugma?"
+USER = "user-whom-no-metric-names"
+KEY = "rflx-" + "k" * 40
+TRACE = 0x0AF7651916CD43DD8448EB211C80319C
+
+
+@pytest.fixture(scope="module")
+def collector():
+    started = Collector()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory, collector):
+    """A server that was used in a trace, and tells everybody everything."""
+    server = Serve(
+        tmp_path_factory.mktemp("observed") / "data",
+        *("--metrics-port", "0", "--log-format", "json", "--log-level", "debug", "--max-user-backlog", "1000"),
+        script=WITHOUT_MODEL,
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_METRIC_EXPORT_INTERVAL="300",
+        OTEL_BSP_SCHEDULE_DELAY="100",
+        OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
+    )
+    try:
+        use(server.wait_until_listening())
+        yield server
+    finally:
+        server.end()
+
+
+def use(url):
+    around = trace.NonRecordingSpan(trace.SpanContext(TRACE, 1, is_remote=False, trace_flags=trace.TraceFlags(1)))
+    token = context.attach(trace.set_span_in_context(around))
+    try:
+        with reflexio.ReflexioClient(url_endpoint=url, api_key=KEY) as client, reflexio.x_request_id("the-web-request"):
+            client.publish_interaction(USER, [{"content": SAID}], wait_for_response=True)
+            for mode in ("hybrid", "hybrid", "vector", "fts"):
+                client.search_interactions(user_id=USER, query=ASKED, search_mode=mode)
+            client.search_interactions(user_id=USER)
+            client.publish_interaction(USER, [{"content": POISON}])
+            with pytest.raises(reflexio.InvalidArgumentError):
+                client.delete_request("")
+    finally:
+        context.detach(token)
+
+
+def scraped(server):
+    """What Prometheus would read: value by name and labels."""
+    url = re.search(r"http://[^\"]+/metrics", server.log)[0]
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text = answer.read().decode()
+    return text, {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(samples, name, **labels):
+    found = [value for (n, have), value in samples.items() if n == name and labels.items() <= dict(have).items()]
+    assert found, f"there is no {name} with {labels}"
+    return sum(found)
+
+
+def test_prometheus_reads_what_was_done(observed):
+    _, samples = scraped(observed)
+    publish = "reflexio.v1.InteractionService/PublishInteractions"
+    name = "rpc_server_call_duration_seconds_count"
+    assert value(samples, name, rpc_method=publish, rpc_response_status_code="OK") == 2
+    delete = "reflexio.v1.RequestService/DeleteRequest"
+    assert value(samples, name, rpc_method=delete, rpc_response_status_code="INVALID_ARGUMENT") == 1
+    assert value(samples, "reflexio_refusals_total", reason="invalid_field") == 1
+    for mode, count in (("hybrid", 2), ("vector", 1), ("fts", 1), ("newest", 1)):
+        assert value(samples, "reflexio_searches_total", mode=mode) == count
+    assert value(samples, "reflexio_published_interactions_total") == 2
+    assert value(samples, "reflexio_index_reads_total", outcome="loaded") == 1
+    assert value(samples, "reflexio_index_reads_total", outcome="hit") >= 2
+    assert value(samples, "reflexio_embedding_texts_total", priority="query") == 1
+    assert value(samples, "reflexio_embedding_batch_duration_seconds_count") >= 2
+    statements = "db_client_operation_duration_seconds_count"
+    assert value(samples, statements, db_operation_name="insert", db_collection_name="idempotency_keys") >= 2
+    assert value(samples, "reflexio_serving") == value(samples, "reflexio_database_up") == 1
+    assert value(samples, "reflexio_index_size_bytes") > 0
+    assert value(samples, "reflexio_index_partitions") == 1
+    assert value(samples, "reflexio_database_connections_max") == 10
+    assert value(samples, "target_info", service_name="reflexio", deployment_environment_name="test") == 1
+
+
+def test_no_metric_names_a_user_or_an_organisation_or_what_was_said(observed):
+    text, samples = scraped(observed)
+    for secret in (USER, SAID, ASKED, KEY, "the-web-request", "postgresql+", "host="):
+        assert secret not in text
+    labels = {name for _, labels in samples for name, _ in labels}
+    assert not {name for name in labels if "org" in name or "user" in name}
+
+
+def test_spans_of_calls_statements_and_embedding_are_in_the_trace_of_the_caller(observed, collector):
+    def names():
+        return {span.name for span in collector.spans if span.trace_id == TRACE.to_bytes(16, "big")}
+
+    search = "reflexio.v1.InteractionService/SearchInteractions"
+    collector.wait_until(lambda: {search, "embed a query", "insert idempotency_keys"} <= names())
+    assert any(name.startswith("select ") for name in names())
+    calls = [span for span in collector.spans if span.name == search]
+    found = attributes_of(calls[0])
+    assert found["rpc.response.status_code"] == "OK"
+    assert found["reflexio.request_id"] == "the-web-request"
+    assert found["reflexio.organization"] == 1
+    assert calls[0].parent_span_id == (1).to_bytes(8, "big")
+    [query] = [span for span in collector.spans if span.name == "embed a query"]
+    assert query.parent_span_id in {span.span_id for span in calls}
+    assert collector.resource["service.name"] == "reflexio"
+    for secret in (USER, SAID, ASKED, KEY):
+        assert secret not in str(collector.spans)
+
+
+def test_the_same_metrics_go_to_the_collector(observed, collector):
+    collector.wait_until(lambda: {"rpc.server.call.duration", "reflexio.searches"} <= set(collector.metrics))
+    assert sum(point.as_int for point in collector.metrics["reflexio.searches"].sum.data_points) == 5
+
+
+def test_each_log_line_of_a_call_says_which_call_it_is(observed):
+    lines = [json.loads(line) for line in observed.log.splitlines()]
+    calls = [line for line in lines if line["event"] == "call"]
+    assert len(calls) >= 8
+    for line in calls:
+        assert line["request_id"] == "the-web-request"
+        assert line["organization"] == 1
+        assert line["method"].startswith("/reflexio.v1.")
+        assert line["trace_id"] == f"{TRACE:032x}"
+    for secret in (USER, SAID, ASKED, KEY, POISON):
+        assert secret not in observed.log
