@@ -1,9 +1,11 @@
 """`reflexio serve --workers 2` as processes: one port, one database, and nothing left behind however it ends."""
 
 import json
+import re
 import signal
 import socket
 import time
+import urllib.request
 
 import psutil
 import pytest
@@ -19,7 +21,7 @@ def workers(tmp_path):
     started = []
 
     def start():
-        started.append(Serve(tmp_path / "data", "--workers", "2"))
+        started.append(Serve(tmp_path / "data", "--workers", "2", "--metrics-port", "0"))
         return started[-1]
 
     yield start
@@ -45,6 +47,19 @@ def ended(processes):
     return not alive
 
 
+def assert_metrics_of_both(server):
+    """Prometheus reads those of all workers at one address, the one that was replaced among them."""
+    url = re.search(r"http://[^ \x1b]+/metrics", server.log)[0]
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text = answer.read().decode()
+    for name in ("reflexio_worker_up", "reflexio_serving", "reflexio_database_up"):
+        for worker in (1, 2):
+            assert f'{name}{{worker="{worker}"}} 1.0' in text
+    searches = [line for line in text.splitlines() if line.startswith("reflexio_searches_total{")]
+    assert [line.rpartition(" ")[2] for line in searches] == ["1.0"]
+    assert text.count("# TYPE reflexio_serving ") == 1
+
+
 def test_a_worker_that_dies_is_replaced_and_none_outlives_its_supervisor(workers, tmp_path):
     server = workers()
     url = server.wait_until_listening()
@@ -56,6 +71,7 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_its_supervisor(workers
     [found] = call(url, "search", "ann", "when will the package be delivered?", "--json").splitlines()
     assert json.loads(found)["content"] == "The parcel arrives on Tuesday"
     until(server, lambda: "a worker was replaced" in server.log)
+    assert_metrics_of_both(server)
     now = workers_of(server)
     assert len(now) == 2
     assert second in now

@@ -45,10 +45,6 @@ _MIB = 1024 * 1024
 
 _log = structlog.get_logger("reflexio.index")
 
-_READS = {outcome: {"outcome": outcome} for outcome in ("hit", "caught_up", "loaded")}
-_EVICTION = {"reason": "eviction"}
-_STALE = {"reason": "stale"}
-
 T = TypeVar("T")
 
 Key = tuple[OrgId, UserId, str]
@@ -168,7 +164,7 @@ class PartitionCache:
             return None
         async with self.kept(indexed):
             entry = self._entry(key, indexed.dimension)
-            metrics.index_reads.add(1, _READS[_outcome(entry, version)])
+            metrics.index_reads.add(1, {"outcome": _outcome(entry, version)})
             while True:
                 if entry.followed.version < version:
                     await self._refresh(entry, version)
@@ -197,7 +193,7 @@ class PartitionCache:
             async with self._database.autocommit() as connection:
                 stale = await user_versions.with_deletions_since(connection, seen)
             for whose in stale:
-                metrics.index_drops.add(1, _STALE)
+                metrics.index_drops.add(1, {"reason": "stale"})
                 self._drop_unused((*whose, self._embedder.name))
 
     def _entry(self, key: Key, dimension: int) -> _Entry:
@@ -264,7 +260,7 @@ class PartitionCache:
             key = next(unused, None)
             if key is None:
                 return
-            metrics.index_drops.add(1, _EVICTION)
+            metrics.index_drops.add(1, {"reason": "eviction"})
             self._drop_unused(key)
 
     def _drop_unused(self, key: Key) -> None:

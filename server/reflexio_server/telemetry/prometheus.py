@@ -20,6 +20,10 @@ _WORKER_SECONDS = 5.0
 """How long a worker may take to answer; a scrape may take ten, as a rule."""
 
 
+_POLL_SECONDS = 0.05
+"""How often a worker's socket looks whether it is to close."""
+
+
 @contextmanager
 def endpoint(host: str, port: int, registry: CollectorRegistry = REGISTRY) -> Iterator[int]:
     """Answer scrapes over HTTP for the length of the block, which is given the port.
@@ -51,7 +55,7 @@ def worker_endpoint(path: Path) -> Iterator[None]:
     path.unlink(missing_ok=True)  # Of a worker that was killed.
     with socketserver.ThreadingUnixStreamServer(str(path), _Answer) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,), name="metrics", daemon=True)
         thread.start()
         try:
             yield

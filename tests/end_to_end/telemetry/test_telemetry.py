@@ -133,12 +133,24 @@ def test_spans_of_calls_statements_and_embedding_are_in_the_trace_of_the_caller(
 
 
 def test_the_same_metrics_go_to_the_collector(observed, collector):
-    collector.wait_until(lambda: {"rpc.server.call.duration", "reflexio.searches"} <= set(collector.metrics))
-    assert sum(point.as_int for point in collector.metrics["reflexio.searches"].sum.data_points) == 5
+    def searches():
+        points = (
+            collector.metrics["reflexio.searches"].sum.data_points if "reflexio.searches" in collector.metrics else ()
+        )
+        return sum(point.as_int for point in points)
+
+    collector.wait_until(lambda: searches() >= 5)
+    assert searches() == 5
+    assert "rpc.server.call.duration" in collector.metrics
+
+
+def own_log(server):
+    """Its log without what gRPC said in this process, which has threads, on its way to becoming that one."""
+    return "\n".join(line for line in server.log.splitlines() if "fork_posix.cc" not in line)
 
 
 def test_each_log_line_of_a_call_says_which_call_it_is(observed):
-    lines = [json.loads(line) for line in observed.log.splitlines()]
+    lines = [json.loads(line) for line in own_log(observed).splitlines()]
     calls = [line for line in lines if line["event"] == "call"]
     assert len(calls) >= 8
     for line in calls:
@@ -147,4 +159,4 @@ def test_each_log_line_of_a_call_says_which_call_it_is(observed):
         assert line["method"].startswith("/reflexio.v1.")
         assert line["trace_id"] == f"{TRACE:032x}"
     for secret in (USER, SAID, ASKED, KEY, POISON):
-        assert secret not in observed.log
+        assert secret not in own_log(observed)
