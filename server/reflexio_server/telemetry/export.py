@@ -15,6 +15,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from reflexio_server.telemetry.metrics import begin_at_zero
+
 _OTLP = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 
 _is_on = False
@@ -57,6 +59,7 @@ def exporting(version: str, *, prometheus: bool) -> Iterator[None]:
     tracers = TracerProvider(resource=resource) if span_exporters else None
     if meters is not None:
         metrics.set_meter_provider(meters)
+        begin_at_zero()
     if tracers is not None:
         for span_exporter in span_exporters:
             tracers.add_span_processor(BatchSpanProcessor(span_exporter))

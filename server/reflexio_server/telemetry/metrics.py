@@ -90,6 +90,17 @@ GAUGES = (
 )
 
 
+def begin_at_zero() -> None:
+    """Have counters there before the first time: what begins at one looks as if nothing had happened."""
+    for mode in ("hybrid", "vector", "fts", "newest"):
+        searches.add(0, {"mode": mode})
+    for outcome in ("hit", "caught_up", "loaded"):
+        index_reads.add(0, {"outcome": outcome})
+    for reason in ("eviction", "stale"):
+        index_drops.add(0, {"reason": reason})
+    published.add(0)
+
+
 def forget_sources() -> None:
     """Let go of the server that has stopped."""
     for gauge in GAUGES:

@@ -1,77 +1,10 @@
 """What a server in a process of its own tells a collector, Prometheus and its log, and what it keeps to itself."""
 
 import json
-import re
-import urllib.request
-
-import pytest
-import reflexio
-from opentelemetry import context, trace
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.end_to_end.stand.poison import POISON
-from tests.end_to_end.telemetry.collector import Collector, attributes_of
-from tests.end_to_end.test_serve import WITHOUT_MODEL, Serve
-
-SAID = "Xylophones arrive on Tuesday"
-ASKED = "when do instruments come, zeugma?"
-USER = "user-whom-no-metric-names"
-KEY = "rflx-" + "k" * 40
-TRACE = 0x0AF7651916CD43DD8448EB211C80319C
-
-
-@pytest.fixture(scope="module")
-def collector():
-    started = Collector()
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def observed(tmp_path_factory, collector):
-    """A server that was used in a trace, and tells everybody everything."""
-    server = Serve(
-        tmp_path_factory.mktemp("observed") / "data",
-        *("--metrics-port", "0", "--log-format", "json", "--log-level", "debug", "--max-user-backlog", "1000"),
-        script=WITHOUT_MODEL,
-        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
-        OTEL_METRIC_EXPORT_INTERVAL="300",
-        OTEL_BSP_SCHEDULE_DELAY="100",
-        OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
-    )
-    try:
-        use(server.wait_until_listening())
-        yield server
-    finally:
-        server.end()
-
-
-def use(url):
-    around = trace.NonRecordingSpan(trace.SpanContext(TRACE, 1, is_remote=False, trace_flags=trace.TraceFlags(1)))
-    token = context.attach(trace.set_span_in_context(around))
-    try:
-        with reflexio.ReflexioClient(url_endpoint=url, api_key=KEY) as client, reflexio.x_request_id("the-web-request"):
-            client.publish_interaction(USER, [{"content": SAID}], wait_for_response=True)
-            for mode in ("hybrid", "hybrid", "vector", "fts"):
-                client.search_interactions(user_id=USER, query=ASKED, search_mode=mode)
-            client.search_interactions(user_id=USER)
-            client.publish_interaction(USER, [{"content": POISON}])
-            with pytest.raises(reflexio.InvalidArgumentError):
-                client.delete_request("")
-    finally:
-        context.detach(token)
-
-
-def scraped(server):
-    """What Prometheus would read: value by name and labels."""
-    url = re.search(r"http://[^\"]+/metrics", server.log)[0]
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        text = answer.read().decode()
-    return text, {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+from tests.end_to_end.telemetry.collector import attributes_of
+from tests.end_to_end.telemetry.use import ASKED, KEY, SAID, TRACE, USER, scraped
 
 
 def value(samples, name, **labels):
@@ -88,6 +21,7 @@ def test_prometheus_reads_what_was_done(observed):
     delete = "reflexio.v1.RequestService/DeleteRequest"
     assert value(samples, name, rpc_method=delete, rpc_response_status_code="INVALID_ARGUMENT") == 1
     assert value(samples, "reflexio_refusals_total", reason="invalid_field") == 1
+    assert value(samples, "reflexio_refusals_total", reason="backlog_full", limit="user") == 1
     for mode, count in (("hybrid", 2), ("vector", 1), ("fts", 1), ("newest", 1)):
         assert value(samples, "reflexio_searches_total", mode=mode) == count
     assert value(samples, "reflexio_published_interactions_total") == 2
