@@ -19,11 +19,14 @@ from reflexio_server.publish.housekeeping import Housekeeping
 from reflexio_server.publish.importer import Importer
 from reflexio_server.publish.publisher import Publisher
 from reflexio_server.publish.retention import Retention
+from reflexio_server.rpc.certificates import CertificateFiles, Certificates
 from reflexio_server.rpc.data_service import DataService
 from reflexio_server.rpc.interaction_service import InteractionService
+from reflexio_server.rpc.listening import check_doors
 from reflexio_server.rpc.request_service import RequestService
 from reflexio_server.rpc.server import Server
 from reflexio_server.rpc.server_service import ServerService
+from reflexio_server.rpc.transport import Transport
 from reflexio_server.search.exporter import Exporter
 from reflexio_server.search.lister import Lister
 from reflexio_server.search.searcher import Searcher
@@ -70,7 +73,10 @@ class Application:
 
         Raises:
             InvalidDatabaseUrl: The settings' URL names no Postgres.
+            UnsafeSettings: The settings would leave a door open, or name certificates that are of no use.
         """
+        check_doors(settings)
+        files = CertificateFiles.of(settings)
         self._settings = settings
         self._state = "starting"
         self._stopping = asyncio.Event()
@@ -131,12 +137,12 @@ class Application:
                 Exporter(database, MOST_EXPORTS), Importer(imports, self._backlog, self._limits), database, image_rules
             ),
             ServerService(self._reindexer, self._backlog, self._index, location, settings.max_message_mb * _MIB),
-            max_message_bytes=settings.max_message_mb * _MIB,
+            transport=Transport.of(settings, shares_port=self._shares_port),
+            certificates=Certificates(files) if files is not None else None,
             max_concurrent_calls=settings.max_concurrent_calls,
             max_concurrent_streams=settings.max_concurrent_streams,
             state=lambda: self._state,
             with_reflection=settings.reflection,
-            shares_port=self._shares_port,
         )
         self._database_answers = False
         self.port = 0

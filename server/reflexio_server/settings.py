@@ -18,6 +18,23 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    auth: Literal["none", "api-key"] = Field(
+        "none", description="How callers are known: not at all, so that whoever reaches the port owns it; or by key."
+    )
+    tls_cert: Path | None = Field(
+        None, description="Certificate to speak TLS with, as PEM, followed by those between it and its authority."
+    )
+    tls_key: Path | None = Field(None, description="The private key of that certificate, as PEM, without a password.")
+    tls_client_ca: Path | None = Field(
+        None,
+        description="Certificates of the authorities whose clients are let in, as PEM; "
+        "every client then needs a certificate of theirs (mutual TLS).",
+    )
+    insecure: bool = Field(
+        False,
+        description="Whether to listen beyond this machine also without TLS or without keys, "
+        "because something in front sees to both.",
+    )
     workers: int = Field(
         1,
         ge=1,
@@ -59,6 +76,28 @@ class Settings(BaseSettings):
         256, ge=1, description="How many calls are worked on at once; further ones are refused with a time to retry."
     )
     max_concurrent_streams: int = Field(16, ge=1, description="The same for streams: bulk loads, exports and imports.")
+    stream_idle_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="How long a stream may wait for its caller, who sends nothing or does not read; 0 for ever.",
+    )
+    max_calls_per_second: float = Field(
+        500.0,
+        ge=0,
+        description="How many calls a second a key may make at each server process, each message of a stream among "
+        "them; 0 any number. Needs `--auth api-key`.",
+    )
+    max_interactions_per_second: float = Field(
+        5000.0, ge=0, description="The same for the interactions that are published with a key; streams are slowed."
+    )
+    max_interactions_per_request: int = Field(
+        1000, ge=1, le=1000, description="How many interactions one publish may have."
+    )
+    max_query_bytes: int = Field(16_384, ge=1, le=16_384, description="Length of the longest query, in bytes of UTF-8.")
+    max_tool_data_bytes: int = Field(
+        262_144, ge=2, le=262_144, description="Size of all `tool_data` of one interaction, in bytes as JSON."
+    )
+    max_tool_data_depth: int = Field(32, ge=1, le=32, description="How deep `tool_data` may be nested.")
     max_user_backlog: int = Field(
         50_000,
         ge=1,
@@ -70,6 +109,35 @@ class Settings(BaseSettings):
     max_image_mb: int = Field(10, ge=1, description="Size of the largest image file that is accepted, in MiB.")
     max_image_megapixels: int = Field(
         50, ge=1, description="Size of the largest image when unpacked, in million pixels."
+    )
+    max_metadata_kb: int = Field(
+        16, ge=1, le=1024, description="Size of all metadata of a call, names and values, in KiB."
+    )
+    max_connections: int = Field(
+        10_000, ge=1, description="How many connections a server process keeps; further ones are closed at once."
+    )
+    max_calls_per_connection: int = Field(
+        1024,
+        ge=1,
+        description="How many calls one connection may have open at once; its client holds back further ones.",
+    )
+    handshake_seconds: float = Field(
+        20.0, gt=0, description="How long a connection may take until it speaks TLS and HTTP/2."
+    )
+    keepalive_seconds: float = Field(
+        60.0, ge=1, description="After how long a silent connection is asked whether its client is still there."
+    )
+    connection_idle_seconds: float = Field(
+        600.0, ge=0, description="How long a connection without any call is kept; 0 for ever."
+    )
+    connection_age_seconds: float = Field(
+        1800.0,
+        ge=0,
+        description="After how long a client is asked to connect anew, so that balancers spread it again and "
+        "certificates are shown again; 0 never.",
+    )
+    connection_grace_seconds: float = Field(
+        3600.0, ge=0, description="How long calls that are open then may go on, streams among them."
     )
     lame_duck_seconds: float = Field(
         0.5,

@@ -13,7 +13,7 @@ from reflexio_server.domain.errors import DatabaseUnavailable, StorageFull
 from reflexio_server.embed.embedder import ModelUnavailable
 from reflexio_server.processes.cannot_start import CannotStart
 from reflexio_server.processes.metrics_endpoint import metrics_endpoint
-from reflexio_server.rpc.listening import CannotListen
+from reflexio_server.rpc.listening import CannotListen, UnsafeSettings
 from reflexio_server.settings import Settings
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgresFailed
 from reflexio_server.store.location import InvalidDatabaseUrl, StorageLocation
@@ -74,6 +74,8 @@ async def _serve(
         application = Application(settings, worker_of=worker_of)
     except InvalidDatabaseUrl as error:
         raise CannotStart(str(error), "database_url") from None
+    except UnsafeSettings as error:
+        raise CannotStart(str(error), error.setting) from None
     starting = asyncio.create_task(application.start())
     signalled = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ from reflexio_server.processes.metrics_endpoint import metrics_endpoint
 from reflexio_server.processes.shared_port import reserved
 from reflexio_server.processes.worker import orders
 from reflexio_server.processes.worker_process import WorkerProcess
-from reflexio_server.rpc.listening import CannotListen
+from reflexio_server.rpc.listening import CannotListen, UnsafeSettings, check_doors
 from reflexio_server.settings import Settings
 from reflexio_server.store.database_watch import DatabaseWatch
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgres, EmbeddedPostgresFailed
@@ -53,6 +53,7 @@ async def supervise(settings: Settings, announce: Callable[[int], None]) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
     try:
+        check_doors(settings)
         location = location_of(_secret(settings.database_url), settings.data_dir)
         with reserved(settings.host, settings.port) as port:
             async with _database(settings) as url:
@@ -62,6 +63,8 @@ async def supervise(settings: Settings, announce: Callable[[int], None]) -> None
                     await supervisor.run(workers, lambda: announce(port))
     except InvalidDatabaseUrl as error:
         raise CannotStart(str(error), "database_url") from None
+    except UnsafeSettings as error:
+        raise CannotStart(str(error), error.setting) from None
     except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, OSError) as error:
         raise CannotStart(str(error)) from None
 

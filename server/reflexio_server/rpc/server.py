@@ -1,7 +1,7 @@
 """The gRPC server: what it listens on, what a call passes through, and how it comes to an end."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -17,6 +17,7 @@ from reflexio.v1 import (
     server_service_pb2_grpc,
 )
 
+from reflexio_server.rpc.certificates import Certificates
 from reflexio_server.rpc.data_service import DataService
 from reflexio_server.rpc.health import Health
 from reflexio_server.rpc.interaction_service import InteractionService
@@ -30,6 +31,7 @@ from reflexio_server.rpc.interceptors.validation import Validation
 from reflexio_server.rpc.listening import CannotListen, address_of
 from reflexio_server.rpc.request_service import RequestService
 from reflexio_server.rpc.server_service import ServerService
+from reflexio_server.rpc.transport import Transport
 from reflexio_server.validate.contract import Contract
 
 SERVICES = tuple(
@@ -41,10 +43,6 @@ SERVICES = tuple(
         (server_service_pb2, "ServerService"),
     )
 )
-
-_IMPORT_BYTES = 128 * 1024
-"""By how much a request that is imported may be larger than when it was published: its ids and times."""
-
 
 _LATELY_SECONDS = 30.0
 """Health is asked for every ten seconds, as a rule."""
@@ -60,13 +58,14 @@ class Server:
         data: DataService,
         server: ServerService,
         *,
-        max_message_bytes: int,
+        transport: Transport,
+        certificates: Certificates | None,
         max_concurrent_calls: int,
         max_concurrent_streams: int,
         state: Callable[[], str],
         with_reflection: bool,
-        shares_port: bool,
     ) -> None:
+        self._certificates = certificates
         self._readiness = Readiness(state)
         self._server = grpc.aio.server(
             interceptors=[
@@ -78,7 +77,7 @@ class Server:
                 Access(),
                 Validation(Contract()),  # Last: nothing of a request is looked at before the caller is known.
             ],
-            options=_options(max_message_bytes, shares_port),
+            options=transport.options,
         )
         interaction_service_pb2_grpc.add_InteractionServiceServicer_to_server(interactions, self._server)
         request_service_pb2_grpc.add_RequestServiceServicer_to_server(requests, self._server)
@@ -97,11 +96,16 @@ class Server:
             CannotListen: The address is taken or is not this machine's.
         """
         try:
-            bound = self._server.add_insecure_port(address_of(host, port))
+            bound = self._add_port(address_of(host, port))
         except RuntimeError as error:
             raise CannotListen(host, port) from error
         await self._server.start()
         return bound
+
+    def _add_port(self, address: str) -> int:
+        if self._certificates is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, self._certificates.credentials())
 
     def set_serving(self, *, serving: bool) -> None:
         """Tell health checks whether calls are answered."""
@@ -119,15 +123,3 @@ class Server:
             await asyncio.sleep(lame_duck)
         self._health.end()
         await self._server.stop(grace)
-
-
-def _options(max_message_bytes: int, shares_port: bool) -> Sequence[tuple[str, int]]:
-    return (
-        ("grpc.max_receive_message_length", max_message_bytes + _IMPORT_BYTES),
-        ("grpc.max_send_message_length", -1),
-        # Where it is on, a second server on the same port starts without an error and takes half of the calls.
-        ("grpc.so_reuseport", int(shares_port)),
-        # Clients may ask every ten seconds whether the connection is alive, also between calls.
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    )
