@@ -17,6 +17,7 @@ their tree.
 from reflexio._async import AsyncReflexioClient
 from reflexio._surroundings import x_request_id
 from reflexio._sync import ReflexioClient
+from reflexio._tls import TlsOptions
 from reflexio._version import __version__
 from reflexio.background import (
     AsyncBackgroundPublisher,
@@ -151,6 +152,7 @@ __all__ = [
     "SpoolError",
     "SpoolFullError",
     "StorageFullError",
+    "TlsOptions",
     "TooManyCallsError",
     "ToolUse",
     "UnauthenticatedError",

@@ -8,6 +8,7 @@ from reflexio import _calls as calls
 from reflexio import models
 from reflexio._async_data import AsyncDataCalls
 from reflexio._calls.call import Call
+from reflexio._tls import TlsOptions
 from reflexio._transport.aio import AsyncTransport
 from reflexio._transport.exchange import Connection
 from reflexio.errors import ReflexioError
@@ -24,13 +25,20 @@ class AsyncReflexioClient(AsyncDataCalls):
     Close the client, or use it in an `async with` statement.
     """
 
-    def __init__(self, api_key: str = "", url_endpoint: str = "", timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        api_key: str = "",
+        url_endpoint: str = "",
+        timeout: float | None = None,
+        *,
+        tls: TlsOptions | None = None,
+    ) -> None:
         """Prepare a client; the arguments are those of `ReflexioClient`.
 
         Raises:
             InvalidArgumentError: One of them cannot be used.
         """
-        self._connection = Connection.open(api_key, url_endpoint, timeout)
+        self._connection = Connection.open(api_key, url_endpoint, timeout, tls)
         self._transport = AsyncTransport(self._connection)
 
     def __repr__(self) -> str:

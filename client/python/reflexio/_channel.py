@@ -70,11 +70,21 @@ def channel_options(endpoint: Endpoint) -> list[tuple[str, int | str]]:
     left_out = {_TIMEOUTS, _BALANCING} if endpoint.local else {_TIMEOUTS}
     config = {key: value for key, value in service_config().items() if key not in left_out}
     options = [*_OPTIONS, ("grpc.service_config", json.dumps(config))]
+    if endpoint.tls is not None and endpoint.tls.server_name:
+        options.append(("grpc.ssl_target_name_override", endpoint.tls.server_name))
     if endpoint.local:
         options.append(("grpc.enable_http_proxy", 0))
     return options
 
 
-def channel_credentials() -> grpc.ChannelCredentials:
-    """Credentials that trust the certificates gRPC trusts; `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH` names others."""
-    return grpc.ssl_channel_credentials()
+def open_channel(endpoint: Endpoint) -> grpc.Channel:
+    """A channel to `endpoint`.
+
+    Raises:
+        InvalidArgumentError: A certificate cannot be read.
+    """
+    options = channel_options(endpoint)
+    if not endpoint.secure:
+        return grpc.insecure_channel(endpoint.target, options)
+    credentials = endpoint.tls.credentials() if endpoint.tls is not None else grpc.ssl_channel_credentials()
+    return grpc.secure_channel(endpoint.target, credentials, options)

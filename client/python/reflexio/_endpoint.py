@@ -2,9 +2,10 @@
 
 import ipaddress
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urlsplit
 
+from reflexio._tls import Tls, TlsOptions, find_tls
 from reflexio.errors import InvalidArgumentError, invalid_argument
 
 DEFAULT_URL = "http://localhost:8081"
@@ -13,6 +14,7 @@ URL_VARIABLES = ("REFLEXIO_API_URL", "REFLEXIO_URL")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _GRPC_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:", "xds:")
+_PLAIN = ("http://", "unix", "vsock:")
 _FORMS = "an endpoint looks like http://host:8081, https://host, host:8081, unix:/path or a gRPC target such as dns:///host:8081"
 
 
@@ -30,14 +32,27 @@ class Endpoint:
     """Whether it is on this machine: no proxy has a business in between."""
     origin: str
     """Where `url` was found: the name of the argument or of the environment variable."""
+    tls: Tls | None = None
+    """What TLS is spoken with, where the defaults do not do."""
 
 
-def find_endpoint(url_endpoint: str) -> Endpoint:
+def find_endpoint(url_endpoint: str, tls: TlsOptions | None = None) -> Endpoint:
     """The endpoint to use: the argument, else the environment's, else the default.
 
     Raises:
-        InvalidArgumentError: What was found is no endpoint.
+        InvalidArgumentError: What was found is no endpoint, or no certificates, or they do not go together.
     """
+    endpoint = _found(url_endpoint)
+    certificates = find_tls(tls)
+    if certificates is None:
+        return endpoint
+    plain = endpoint.url.lower().startswith(_PLAIN)
+    if plain and tls is not None:
+        raise invalid_argument("tls", f"it is of no use for {endpoint.url}, which asks for plain text")
+    return endpoint if plain else replace(endpoint, secure=True, tls=certificates)
+
+
+def _found(url_endpoint: str) -> Endpoint:
     if not isinstance(url_endpoint, str):
         raise invalid_argument("url_endpoint", f"must be a str, not {type(url_endpoint).__name__}; {_FORMS}")
     found = [("the argument url_endpoint", url_endpoint)]

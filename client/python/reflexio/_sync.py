@@ -8,6 +8,7 @@ from reflexio import _calls as calls
 from reflexio import models
 from reflexio._calls.call import Call
 from reflexio._data import DataCalls
+from reflexio._tls import TlsOptions
 from reflexio._transport.exchange import Connection
 from reflexio._transport.sync import SyncTransport
 from reflexio.errors import ReflexioError
@@ -24,7 +25,14 @@ class ReflexioClient(DataCalls):
     `with` statement. Every method raises `ReflexioError`; see `reflexio.errors` for its subclasses.
     """
 
-    def __init__(self, api_key: str = "", url_endpoint: str = "", timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        api_key: str = "",
+        url_endpoint: str = "",
+        timeout: float | None = None,
+        *,
+        tls: TlsOptions | None = None,
+    ) -> None:
         """Prepare a client.
 
         Args:
@@ -34,11 +42,13 @@ class ReflexioClient(DataCalls):
             timeout: Seconds that one call to the server may take, repetitions included; a list that comes in several
                 pages makes several calls. None: 10 for `whoami` and `server_info`, 120 for what waits until all is
                 done, else 30.
+            tls: Which certificates to trust and to show. With it, or with one of its environment variables, TLS is
+                spoken to every endpoint that does not begin with `http://` or `unix:`.
 
         Raises:
             InvalidArgumentError: One of these cannot be used.
         """
-        self._connection = Connection.open(api_key, url_endpoint, timeout)
+        self._connection = Connection.open(api_key, url_endpoint, timeout, tls)
         self._transport = SyncTransport(self._connection)
 
     def __repr__(self) -> str:

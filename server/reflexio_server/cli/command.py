@@ -8,13 +8,14 @@ import typer
 from typer.main import get_command
 
 from reflexio_server.cli.times import FORMS, parse_moment
+from reflexio_server.cli.tls_flags import with_tls_flags
 
 
 def command_of(function: Callable[..., None]) -> Any:
     """The command that Typer makes of a function: its parameters are the flags, its docstring is the help."""
     app = _app()
     app.command(function.__name__)(function)
-    return get_command(app)
+    return with_tls_flags(get_command(app))
 
 
 def group_of(functions: Mapping[str, Callable[..., None]], summary: str) -> Any:
@@ -23,7 +24,7 @@ def group_of(functions: Mapping[str, Callable[..., None]], summary: str) -> Any:
     app.callback()(lambda: None)
     for name, function in functions.items():
         app.command(name)(function)
-    return get_command(app)
+    return with_tls_flags(get_command(app))
 
 
 def _app(**attributes: Any) -> typer.Typer:

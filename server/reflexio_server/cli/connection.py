@@ -9,8 +9,10 @@ import typer
 
 from reflexio_server.cli.command import usage_error
 from reflexio_server.cli.rendering import one_line, visible
+from reflexio_server.cli.tls_flags import TLS_FLAGS, tls_options
 
-_FLAGS = {"url_endpoint": "--url", "api_key": "--api-key", "timeout": "--timeout"}
+_FLAGS = {"url_endpoint": "--url", "api_key": "--api-key", "timeout": "--timeout", "tls": "--ca-cert"}
+_FLAGS.update({f"tls.{name}": flag for name, flag in TLS_FLAGS.items()})
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def connected(url: str, api_key: str, timeout: float | None) -> Iterator[reflexi
         typer.Exit: The block raised an error of the client.
     """
     try:
-        client = reflexio.ReflexioClient(api_key=api_key, url_endpoint=url, timeout=timeout)
+        client = reflexio.ReflexioClient(api_key=api_key, url_endpoint=url, timeout=timeout, tls=tls_options())
     except reflexio.InvalidArgumentError as error:
         field = error.field_violations[0].field
         raise usage_error(_FLAGS[field], _in_our_terms(error.field_violations[0].description)) from None

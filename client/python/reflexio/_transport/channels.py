@@ -6,14 +6,19 @@ are as fast when an event loop waits for them, and they belong to no loop, so th
 """
 
 import os
+import time
 from typing import Any
 
 import grpc
 
 from reflexio._calls.call import Call, Method
-from reflexio._channel import channel_credentials, channel_options
+from reflexio._channel import open_channel
 from reflexio._endpoint import Endpoint
-from reflexio.errors import ClientClosedError
+from reflexio._tls import Stamp, Tls
+from reflexio.errors import ClientClosedError, InvalidArgumentError
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""How often to look whether certificates have changed, at most."""
 
 
 class Channels:
@@ -24,6 +29,8 @@ class Channels:
         # By process: a channel is dead in a child, and must not even be closed there.
         self._opened: dict[int, grpc.Channel] = {}
         self.closed = False
+        self._stamp: Stamp | None = None
+        self._next_look = 0.0
 
     def method(self, call: Call[Any], kind: str = "unary_unary") -> Any:
         """What makes the call: blocking when it is called, in the background through its `future`.
@@ -63,6 +70,8 @@ class Channels:
     def _channel(self) -> grpc.Channel:
         if self.closed:
             raise ClientClosedError("the client is closed")
+        if self._endpoint.tls is not None:
+            self._follow(self._endpoint.tls)
         process = os.getpid()
         channel = self._opened.get(process)
         if channel is not None:
@@ -74,8 +83,23 @@ class Channels:
             opened.close()
         return channel
 
+    def _follow(self, tls: Tls) -> None:
+        """Have the next call open a channel with other certificates, where their files have changed."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _SECONDS_BETWEEN_LOOKS
+        stamp = tls.stamp()
+        if stamp is None or stamp == self._stamp:
+            return
+        if self._stamp is not None:
+            try:
+                changed = self._open()
+            except InvalidArgumentError:
+                return  # Half of a change; the other half comes.
+            # Not closed: calls under way keep the former one until they have ended.
+            self._opened[os.getpid()] = changed
+        self._stamp = stamp
+
     def _open(self) -> grpc.Channel:
-        options = channel_options(self._endpoint)
-        if self._endpoint.secure:
-            return grpc.secure_channel(self._endpoint.target, channel_credentials(), options)
-        return grpc.insecure_channel(self._endpoint.target, options)
+        return open_channel(self._endpoint)

@@ -13,6 +13,7 @@ from reflexio._channel import timeout_seconds
 from reflexio._endpoint import Endpoint, find_endpoint
 from reflexio._rpc_errors import from_rpc_error
 from reflexio._surroundings import request_id_of_call, trace_metadata
+from reflexio._tls import TlsOptions
 from reflexio._transport.attempts import Attempts
 
 API_KEY_VARIABLE = "REFLEXIO_API_KEY"
@@ -30,7 +31,9 @@ class Connection:
     """Whether a server has ever answered."""
 
     @classmethod
-    def open(cls, api_key: str, url_endpoint: str, timeout: float | None) -> "Connection":
+    def open(
+        cls, api_key: str, url_endpoint: str, timeout: float | None, tls: TlsOptions | None = None
+    ) -> "Connection":
         """Check what a client was made with, and look up in the environment what was left out.
 
         Raises:
@@ -45,7 +48,7 @@ class Connection:
             number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
             if not number or not 0 < timeout < math.inf:
                 raise errors.invalid_argument("timeout", f"must be a positive number of seconds, not {timeout!r}")
-        return cls(find_endpoint(url_endpoint), key, timeout)
+        return cls(find_endpoint(url_endpoint, tls), key, timeout)
 
 
 class Exchange:
@@ -106,8 +109,9 @@ class Exchange:
     def _advice(self) -> str:
         endpoint = self._connection.endpoint
         proxy = "" if endpoint.local else ", is a proxy in between (https_proxy, no_proxy)"
+        trust = ", is its certificate's authority known here (REFLEXIO_CA_CERT)" if endpoint.secure else ""
         return (
             f"Is `reflexio serve` running there, is the port right, does it speak "
-            f"{'TLS, as https:// asks for' if endpoint.secure else 'plain text and not TLS (https://)'}{proxy}? "
+            f"{'TLS, as https:// asks for' if endpoint.secure else 'plain text and not TLS (https://)'}{trust}{proxy}? "
             f"The endpoint comes from {endpoint.origin}."
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from reflexio import models
+from reflexio._tls import TlsOptions
 from reflexio._transport.exchange import Connection
 from reflexio.background.core import Core, Options, WhenFull, looks
 from reflexio.background.counters import BackgroundCounters
@@ -33,6 +34,7 @@ class _Publisher:
         when_full: WhenFull = "refuse",
         max_age: float | None = None,
         concurrency: int = 8,
+        tls: TlsOptions | None = None,
     ) -> None:
         """Prepare a publisher, and begin to send what an earlier process has left in the spool.
 
@@ -52,13 +54,14 @@ class _Publisher:
             when_full: `"refuse"` what is new, or `"drop_oldest"`; both are counted and reported.
             max_age: Seconds after which what still waits is refused. None: never.
             concurrency: How many sessions are sent side by side, 1 to 100.
+            tls: As for `ReflexioClient`.
 
         Raises:
             InvalidArgumentError: One of these cannot be used. A spool that cannot be opened raises nothing: it is tried
                 again at each publish.
         """
         options = Options(spool_folder, account, max_bytes, when_full, max_age, concurrency, on_refused)
-        self._core = Core(Connection.open(api_key, url_endpoint, timeout), options)
+        self._core = Core(Connection.open(api_key, url_endpoint, timeout, tls), options)
         weakref.finalize(self, self._core.let_go).atexit = False
 
     def __repr__(self) -> str:
