@@ -41,7 +41,14 @@ class Database:
                 # The driver's, and SQLAlchemy's beside it.
                 "statement_cache_size": self._statement_cache_size,
                 "prepared_statement_cache_size": self._statement_cache_size,
-                "server_settings": {"application_name": "reflexio", "jit": "off", "timezone": "UTC"},
+                "server_settings": {
+                    "application_name": "reflexio",
+                    "jit": "off",
+                    "timezone": "UTC",
+                    # A statement whose caller has given up is cut off with its connection. One that waits for a lock
+                    # would not notice.
+                    "client_connection_check_interval": "1s",
+                },
             },
         }
         self._engine = create_async_engine(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import grpc
+
 from reflexio_server.domain.errors import TooManyCalls
 from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
 
@@ -22,7 +24,10 @@ class Limits(CallInterceptor):
         return super().wrap(method, handler)
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
-        """Let the call through if there is room."""
+        """Let the call through if there is room, and somebody still waits for its answer."""
+        remaining = context.time_remaining()
+        if remaining is not None and remaining <= 0:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline was over before the call began")
         scope = "streams" if method in self._streams else "calls"
         if self._under_way[scope] >= self._most[scope]:
             raise TooManyCalls(scope, self._most[scope])
