@@ -2,13 +2,14 @@
 
 import io
 import re
+import resource
 
 import pytest
 from PIL import Image
 from reflexio_server.domain.errors import InvalidImage
 from reflexio_server.validate.images import ImageRules
 
-from tests.validate.pictures import FORMATS, picture, png_that_claims
+from tests.validate.pictures import FORMATS, bombs, picture, png_that_claims
 
 RULES = ImageRules(most_bytes=100_000, most_pixels=10_000)
 
@@ -89,3 +90,15 @@ async def test_an_image_may_have_so_many_pixels_and_no_more():
 
 async def test_a_small_file_that_would_be_huge_is_not_unpacked():
     assert await broken_rule(png_that_claims(200_000, 200_000)) == "image.max_pixels"
+
+
+@pytest.mark.parametrize("name", ["PNG", "texts of a PNG", "WEBP", "GIF", "JPEG"])
+async def test_a_small_file_that_is_gigabytes_when_unpacked_is_refused_unopened(name: str):
+    data = bombs()[name]
+    assert len(data) < 1_000_000
+    rules = ImageRules(most_bytes=10_000_000, most_pixels=50_000_000)
+    most_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InvalidImage) as refused:
+        await rules.check("image", data)
+    assert refused.value.violations[0].rule == ("image.format" if "texts" in name else "image.max_pixels")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most_memory < 100_000, "KiB"

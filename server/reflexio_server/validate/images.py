@@ -41,13 +41,15 @@ class ImageRules:
                 width, height = picture.size
                 kind = str(picture.format)
                 header_end = file.tell()
-                picture.verify()
+                fits = width * height <= self.most_pixels
+                if fits:
+                    picture.verify()
         except Exception as error:  # Pillow raises whatever a damaged file makes it stumble over.
             raise InvalidImage.one(field, "image.format", _WHOLE) from error
+        if not fits:
+            raise InvalidImage.one(field, "image.max_pixels", f"must have at most {self.most_pixels} pixels")
         if not _has_end(kind, data, header_end):
             raise InvalidImage.one(field, "image.format", _WHOLE)
-        if width * height > self.most_pixels:
-            raise InvalidImage.one(field, "image.max_pixels", f"must have at most {self.most_pixels} pixels")
         return Image(data, PIL.Image.MIME[kind])
 
 
