@@ -19,6 +19,7 @@ from reflexio_server.publish.housekeeping import Housekeeping
 from reflexio_server.publish.importer import Importer
 from reflexio_server.publish.publisher import Publisher
 from reflexio_server.publish.retention import Retention
+from reflexio_server.rpc.call_limits import CallLimits
 from reflexio_server.rpc.certificates import CertificateFiles, Certificates
 from reflexio_server.rpc.data_service import DataService
 from reflexio_server.rpc.interaction_service import InteractionService
@@ -42,6 +43,7 @@ from reflexio_server.store.publications import PublicationStore
 from reflexio_server.store.running_postgres import running
 from reflexio_server.store.text_search import require_config
 from reflexio_server.telemetry import metrics
+from reflexio_server.validate.content import ContentRules
 from reflexio_server.validate.images import ImageRules
 
 _MIB = 1024 * 1024
@@ -112,7 +114,13 @@ class Application:
         publications = PublicationStore(database, interaction_ids, settings.text_search_config)
         imports = ImportStore(database, interaction_ids, settings.text_search_config)
         self._housekeeping = Housekeeping(database, publications, Retention(database))
-        image_rules = ImageRules(settings.max_image_mb * _MIB, settings.max_image_megapixels * 1_000_000)
+        content_rules = ContentRules(
+            ImageRules(settings.max_image_mb * _MIB, settings.max_image_megapixels * 1_000_000),
+            most_interactions=settings.max_interactions_per_request,
+            most_query_bytes=settings.max_query_bytes,
+            most_tool_bytes=settings.max_tool_data_bytes,
+            deepest_tool_data=settings.max_tool_data_depth,
+        )
         lister = Lister(database)
         self._server = Server(
             InteractionService(
@@ -128,19 +136,21 @@ class Application:
                 lister=lister,
                 database=database,
                 location=location,
-                image_rules=image_rules,
+                content_rules=content_rules,
                 search_wait_seconds=settings.search_wait_seconds,
                 stopping=self._stopping,
             ),
             RequestService(lister, database),
             DataService(
-                Exporter(database, MOST_EXPORTS), Importer(imports, self._backlog, self._limits), database, image_rules
+                Exporter(database, MOST_EXPORTS),
+                Importer(imports, self._backlog, self._limits),
+                database,
+                content_rules,
             ),
             ServerService(self._reindexer, self._backlog, self._index, location, settings.max_message_mb * _MIB),
             transport=Transport.of(settings, shares_port=self._shares_port),
             certificates=Certificates(files) if files is not None else None,
-            max_concurrent_calls=settings.max_concurrent_calls,
-            max_concurrent_streams=settings.max_concurrent_streams,
+            limits=CallLimits.of(settings),
             state=lambda: self._state,
             with_reflection=settings.reflection,
         )

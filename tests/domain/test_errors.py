@@ -59,5 +59,7 @@ def test_only_what_passes_by_itself_is_worth_repeating(found: type[ReflexioError
         Reason.STORAGE_FULL,
         Reason.TOO_MANY_CALLS,
         Reason.BACKLOG_FULL,
+        Reason.RATE_LIMITED,
+        Reason.STREAM_IDLE,
     }
     assert (found.retry_after is not None) == (found.reason in passing)

@@ -127,29 +127,24 @@ def test_no_text_is_too_strange_to_be_checked_for_a_url(text: str):
 
 @pytest.mark.parametrize("value", [{}, {"a": [1, 2.5, None, True, "x", {"b": []}]}, {"": ""}, {"ключ": "値"}])
 def test_a_json_object_is_measured_as_it_will_be_stored(value: dict):
-    assert rules.json_object("field", value) > 0
+    assert rules.json_object("field", value, 32) > 0
 
 
 def test_an_object_may_be_nested_so_deep_and_no_deeper():
-    rules.json_object("field", nested(32))
-    assert broken(rules.json_object, nested(33)) == "struct.depth"
+    rules.json_object("field", nested(32), 32)
+    assert broken(rules.json_object, nested(33), 32) == "struct.depth"
 
 
 def test_lists_count_as_deep_as_objects():
     value: list = []
     for _ in range(40):
         value = [value]
-    assert broken(rules.json_object, {"a": value}) == "struct.depth"
+    assert broken(rules.json_object, {"a": value}, 32) == "struct.depth"
 
 
 @pytest.mark.parametrize("value", [{"a": "\0"}, {"\0": 1}, {"a": ["x", "y\0z"]}, {"a": {"b\0": {}}}])
 def test_a_nul_character_is_found_wherever_it_hides(value: dict):
-    assert broken(rules.json_object, value) == "string.not_contains"
-
-
-def test_tools_may_be_so_large_and_no_larger():
-    rules.tools_size("field", rules.MOST_TOOL_BYTES)
-    assert broken(rules.tools_size, rules.MOST_TOOL_BYTES + 1) == "tools_used.max_bytes"
+    assert broken(rules.json_object, value, 32) == "string.not_contains"
 
 
 def test_what_can_be_stored_spans_from_1900_to_2262():

@@ -11,12 +11,14 @@ ReflexioError
 ├── UnavailableError                           trying again later may help
 │   ├── ServerUnreachableError (ConnectionError)   nothing answered at the endpoint
 │   ├── NotReadyError                          the server is starting or stopping
-│   └── DatabaseUnavailableError
+│   ├── DatabaseUnavailableError
+│   └── StreamIdleError                        nothing was sent or read on a stream for too long
 ├── DeadlineExceededError (TimeoutError)       no answer within the timeout
 ├── ResourceExhaustedError                     too much at once, or a message too large
 │   ├── StorageFullError                       the server's database is full
 │   ├── TooManyCallsError                      the server is working on as many calls as it takes
-│   └── BacklogFullError                       too much waits for being embedded; nothing was stored
+│   ├── BacklogFullError                       too much waits for being embedded; nothing was stored
+│   └── RateLimitedError                       too much in a second with one API key; nothing was changed
 ├── UnauthenticatedError                       no API key, or not a valid one
 ├── PermissionDeniedError                      the API key may not do this
 ├── NotFoundError
@@ -133,6 +135,12 @@ class DatabaseUnavailableError(UnavailableError):
     reason = "DATABASE_UNAVAILABLE"
 
 
+class StreamIdleError(UnavailableError):
+    """Nothing was sent or read on a stream for too long, and the server ended it."""
+
+    reason = "STREAM_IDLE"
+
+
 class DeadlineExceededError(ReflexioError, TimeoutError):
     """No answer came within the timeout. What was asked for may have been done, or be done yet."""
 
@@ -164,6 +172,12 @@ class BacklogFullError(ResourceExhaustedError):
     """Too many interactions of the user, or of the organisation, wait for being embedded. Nothing was stored."""
 
     reason = "BACKLOG_FULL"
+
+
+class RateLimitedError(ResourceExhaustedError):
+    """More came with one API key than it may send in a second. Nothing was changed."""
+
+    reason = "RATE_LIMITED"
 
 
 class UnauthenticatedError(ReflexioError):
@@ -241,6 +255,8 @@ BY_REASON: dict[str, type[ReflexioError]] = {
         StorageFullError,
         TooManyCallsError,
         BacklogFullError,
+        RateLimitedError,
+        StreamIdleError,
         InternalError,
         ModelUnavailableError,
         ReindexUnderWayError,

@@ -14,6 +14,8 @@ ReflexioError
 ├── ReindexUnderWay            another embedding model is being built
 ├── TooManyCalls
 ├── BacklogFull                too much waits for being embedded
+├── RateLimited                too much in a second with one credential
+├── StreamIdle                 nothing came, or was read, for too long
 └── InternalError              a fault of the server
 """
 
@@ -40,6 +42,8 @@ class Reason(Enum):
     REINDEX_UNDER_WAY = auto()
     TOO_MANY_CALLS = auto()
     BACKLOG_FULL = auto()
+    RATE_LIMITED = auto()
+    STREAM_IDLE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,34 @@ class BacklogFull(ReflexioError):
             f"about {waiting} interactions of this {scope} wait for being embedded, and at most {limit} may; "
             "nothing was stored, try again later",
             {"scope": scope, "waiting": str(waiting), "limit": str(limit)},
+        )
+
+
+class RateLimited(ReflexioError):
+    """More came with one credential than it may send in a second. Nothing was changed."""
+
+    reason = Reason.RATE_LIMITED
+    retry_after = 1.0
+
+    def __init__(self, scope: str, limit: float, seconds: float) -> None:
+        """`scope` is "calls" or "interactions"; after `seconds` there is room."""
+        super().__init__(
+            f"more than {limit:g} {scope} a second came with this key; try again in {seconds:.1f} seconds",
+            {"scope": scope, "limit": f"{limit:g}"},
+        )
+        self.retry_after = seconds
+
+
+class StreamIdle(ReflexioError):
+    """A stream waited too long for its caller."""
+
+    reason = Reason.STREAM_IDLE
+    retry_after = 0.0
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(
+            f"nothing was sent or read on this stream for {limit:g} seconds; open another one when needed",
+            {"limit": f"{limit:g}"},
         )
 
 

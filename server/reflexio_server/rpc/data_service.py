@@ -22,7 +22,7 @@ from reflexio_server.rpc.status import refusal_of
 from reflexio_server.search.exporter import Exporter
 from reflexio_server.store import erasure, retention
 from reflexio_server.store.database import Database
-from reflexio_server.validate.images import ImageRules
+from reflexio_server.validate.content import ContentRules
 
 _AHEAD = 3
 """How many messages of an import are worked on beside the one that is answered next."""
@@ -67,7 +67,7 @@ class DataService(rpc.DataServiceServicer):
     exporter: Exporter
     importer: Importer
     database: Database
-    image_rules: ImageRules
+    content_rules: ContentRules
 
     async def EraseUser(self, request: pb.EraseUserRequest, context: Context) -> pb.EraseUserResponse:
         counts = await erasure.erase_user(self.database, current_caller.get().org_id, UserId(request.user_id))
@@ -132,7 +132,7 @@ class DataService(rpc.DataServiceServicer):
             if isinstance(message, ReflexioError):
                 raise message
             request_id = message.request.request_id
-            record = await record_from(message.request, self.image_rules)
+            record = await record_from(message.request, self.content_rules)
             outcome = await self.importer.add(org_id, record)
         except (InvalidFields, MalformedRequest, ImportConflict) as error:
             return pb.ImportDataResponse(

@@ -27,7 +27,7 @@ from reflexio_server.search.searcher import Searcher
 from reflexio_server.store import deletions
 from reflexio_server.store.database import Database
 from reflexio_server.store.location import StorageLocation
-from reflexio_server.validate.images import ImageRules
+from reflexio_server.validate.content import ContentRules
 
 _PAGE_SIZE = 30
 _PAGE_SIZE_OF_ALL = 100
@@ -49,7 +49,7 @@ class InteractionService(rpc.InteractionServiceServicer):
     lister: Lister
     database: Database
     location: StorageLocation
-    image_rules: ImageRules
+    content_rules: ContentRules
     search_wait_seconds: float
     stopping: asyncio.Event
     """Set when the server stops."""
@@ -57,7 +57,7 @@ class InteractionService(rpc.InteractionServiceServicer):
     async def PublishInteractions(
         self, request: pb.PublishInteractionsRequest, context: Context
     ) -> pb.PublishInteractionsResponse:
-        publication = await translate.publication_from(request, self.image_rules)
+        publication = await translate.publication_from(request, self.content_rules)
         caller = current_caller.get()
         publish = await self.publisher.publish(caller.org_id, publication, wait=request.wait_for_response)
         return self._published(request, publish)
@@ -68,7 +68,7 @@ class InteractionService(rpc.InteractionServiceServicer):
         org_id = current_caller.get().org_id
 
         async def publish(request: pb.PublishInteractionsRequest, turn: Turn) -> pb.PublishInteractionsResponse:
-            publication = await translate.publication_from(request, self.image_rules)
+            publication = await translate.publication_from(request, self.content_rules)
             await turn.come()
             await self.publisher.wait_for_room(org_id, publication)
             publish = await self.publisher.store_only(org_id, publication)
@@ -98,7 +98,7 @@ class InteractionService(rpc.InteractionServiceServicer):
     ) -> pb.SearchInteractionsResponse:
         query = Query(
             user_id=UserId(request.user_id),
-            text=request.query,
+            text=self.content_rules.query("query", request.query),
             where=translate.filter_from(request.filter),
             top_k=request.top_k if request.HasField("top_k") else _TOP_K,
             mode=_SEARCH_MODES[request.search_mode],

@@ -9,10 +9,10 @@ from reflexio_server.domain.interaction import NewInteraction
 from reflexio_server.domain.request import NewRequest, RequestRecord
 from reflexio_server.rpc.translate import new_interaction_from, timestamp_to, tool_to
 from reflexio_server.validate import rules
-from reflexio_server.validate.images import ImageRules
+from reflexio_server.validate.content import ContentRules
 
 
-async def record_from(message: pb.RequestRecord, image_rules: ImageRules) -> RequestRecord:
+async def record_from(message: pb.RequestRecord, content_rules: ContentRules) -> RequestRecord:
     """The request in a message of an import.
 
     Raises:
@@ -32,7 +32,7 @@ async def record_from(message: pb.RequestRecord, image_rules: ImageRules) -> Req
                 f"{field}.interaction_id", "interaction_id.ascending", "must be larger than the one before"
             )
         last = interaction.interaction_id
-        found.append(await new_interaction_from(field, interaction, image_rules))
+        found.append(await new_interaction_from(field, interaction, content_rules))
     content = NewRequest(
         user_id=UserId(message.user_id),
         interactions=tuple(found),

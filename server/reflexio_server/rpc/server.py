@@ -17,14 +17,17 @@ from reflexio.v1 import (
     server_service_pb2_grpc,
 )
 
+from reflexio_server.rpc.call_limits import CallLimits
 from reflexio_server.rpc.certificates import Certificates
 from reflexio_server.rpc.data_service import DataService
 from reflexio_server.rpc.health import Health
 from reflexio_server.rpc.interaction_service import InteractionService
 from reflexio_server.rpc.interceptors.access import Access
 from reflexio_server.rpc.interceptors.errors import Errors
+from reflexio_server.rpc.interceptors.idle_streams import IdleStreams
 from reflexio_server.rpc.interceptors.limits import Limits
 from reflexio_server.rpc.interceptors.logging import Logging
+from reflexio_server.rpc.interceptors.rates import CallRate, InteractionRate
 from reflexio_server.rpc.interceptors.readiness import Readiness
 from reflexio_server.rpc.interceptors.telemetry import Telemetry
 from reflexio_server.rpc.interceptors.validation import Validation
@@ -60,8 +63,7 @@ class Server:
         *,
         transport: Transport,
         certificates: Certificates | None,
-        max_concurrent_calls: int,
-        max_concurrent_streams: int,
+        limits: CallLimits,
         state: Callable[[], str],
         with_reflection: bool,
     ) -> None:
@@ -73,9 +75,12 @@ class Server:
                 Logging(),  # Names the call for all that is logged within.
                 Errors(),  # Outside all that refuses, so that each refusal has a reason.
                 self._readiness,
-                Limits(max_concurrent_calls, max_concurrent_streams),  # Before anything that costs.
+                Limits(limits.concurrent_calls, limits.concurrent_streams),  # Before anything that costs.
+                *([IdleStreams(limits.stream_idle_seconds)] if limits.stream_idle_seconds else []),
                 Access(),
-                Validation(Contract()),  # Last: nothing of a request is looked at before the caller is known.
+                *([CallRate(limits.calls_per_second)] if limits.calls_per_second else []),
+                Validation(Contract()),  # Nothing of a request is looked at before the caller is known.
+                *([InteractionRate(limits.interactions_per_second)] if limits.interactions_per_second else []),
             ],
             options=transport.options,
         )

@@ -29,6 +29,8 @@ STATUS_CODES = {
     Reason.REINDEX_UNDER_WAY: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.TOO_MANY_CALLS: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.BACKLOG_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.STREAM_IDLE: grpc.StatusCode.UNAVAILABLE,
 }
 
 

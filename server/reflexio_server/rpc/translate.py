@@ -32,29 +32,31 @@ from reflexio_server.domain.request import Publication, PublishedRequest, Reques
 from reflexio_server.search.query import Hit
 from reflexio_server.search.question import Reading
 from reflexio_server.validate import rules
-from reflexio_server.validate.images import ImageRules
+from reflexio_server.validate.content import ContentRules
 
 _QUICKLY_READ_BYTES = 16_384
 """Of tool data in a message: reading so many takes about a millisecond."""
 
-_MOST_TOOL_WIRE_BYTES = 8 * rules.MOST_TOOL_BYTES
-"""What is larger in a message is larger than allowed as JSON too: "[0,0,…]" takes 2 bytes a number there, 11 here."""
+_WIRE_BYTES_A_BYTE = 8
+"""What is so many times larger in a message than it may be as JSON is too large: of "[0,0,…]" a number takes 2 bytes
+there, 11 here."""
 
 
 async def publication_from(
-    request: interaction_service_pb2.PublishInteractionsRequest, image_rules: ImageRules
+    request: interaction_service_pb2.PublishInteractionsRequest, content_rules: ContentRules
 ) -> Publication:
     """What a publish asks to store.
 
     Raises:
         InvalidFields: A rule is broken that the contract cannot state.
     """
+    content_rules.interactions("interactions", len(request.interactions))
     key = request.idempotency_key
     return Publication(
         user_id=UserId(request.user_id),
         interactions=tuple(
             [
-                await new_interaction_from(f"interactions[{index}]", interaction, image_rules)
+                await new_interaction_from(f"interactions[{index}]", interaction, content_rules)
                 for index, interaction in enumerate(request.interactions)
             ]
         ),
@@ -80,7 +82,7 @@ def _fingerprint(request: interaction_service_pb2.PublishInteractionsRequest) ->
 async def new_interaction_from(
     field: str,
     interaction: interaction_pb2.NewInteraction | data_service_pb2.InteractionRecord,
-    image_rules: ImageRules,
+    content_rules: ContentRules,
 ) -> NewInteraction:
     """What is to be stored of an interaction; `field` is where it stands in the request.
 
@@ -100,23 +102,27 @@ async def new_interaction_from(
         user_action=UserAction(interaction.user_action or UserAction.NONE),
         user_action_description=interaction.user_action_description,
         interacted_image_url=rules.http_url(f"{field}.interacted_image_url", interaction.interacted_image_url),
-        image=await image_rules.check(f"{field}.image", interaction.image) if interaction.image else None,
-        tools_used=await _tools_beside(f"{field}.tools_used", interaction.tools_used),
+        image=await content_rules.images.check(f"{field}.image", interaction.image) if interaction.image else None,
+        tools_used=await _tools_beside(f"{field}.tools_used", interaction.tools_used, content_rules),
         created_at=created_at,
     )
 
 
-async def _tools_beside(field: str, tools: Sequence[interaction_pb2.ToolUse]) -> tuple[ToolUse, ...]:
+async def _tools_beside(
+    field: str, tools: Sequence[interaction_pb2.ToolUse], content_rules: ContentRules
+) -> tuple[ToolUse, ...]:
     """The tools of an interaction, read where that does not hold up others: a large Struct takes a while."""
     size = sum(tool.ByteSize() for tool in tools)
-    if size > _MOST_TOOL_WIRE_BYTES:
-        rules.tools_size(field, size)
+    if size > _WIRE_BYTES_A_BYTE * content_rules.most_tool_bytes:
+        content_rules.tools_size(field, size)
     if size > _QUICKLY_READ_BYTES:
-        return await asyncio.to_thread(_tools_from, field, tools)
-    return _tools_from(field, tools)
+        return await asyncio.to_thread(_tools_from, field, tools, content_rules)
+    return _tools_from(field, tools, content_rules)
 
 
-def _tools_from(field: str, tools: Sequence[interaction_pb2.ToolUse]) -> tuple[ToolUse, ...]:
+def _tools_from(
+    field: str, tools: Sequence[interaction_pb2.ToolUse], content_rules: ContentRules
+) -> tuple[ToolUse, ...]:
     size = 0
     found: list[ToolUse] = []
     for index, tool in enumerate(tools):
@@ -125,9 +131,9 @@ def _tools_from(field: str, tools: Sequence[interaction_pb2.ToolUse]) -> tuple[T
             data = MessageToDict(tool.tool_data)
         except (SerializeToJsonError, ValueError):  # Which of them depends on where in the object the number stands.
             raise InvalidFields.one(where, "struct.number", "must not contain NaN or infinity") from None
-        size += rules.json_object(where, data)
+        size += rules.json_object(where, data, content_rules.deepest_tool_data)
         found.append(ToolUse(tool.tool_name, data))
-    rules.tools_size(field, size)
+    content_rules.tools_size(field, size)
     return tuple(found)
 
 

@@ -20,11 +20,6 @@ LATEST = 9_223_372_036 * SECOND
 _AHEAD = 24 * 3600 * SECOND
 """How far in the future an interaction may lie: clocks differ, and time zones are mistaken for one another."""
 
-MOST_TOOL_BYTES = 262_144
-"""All tool data of one interaction, written as JSON."""
-
-_DEEPEST = 32
-
 
 def moment(field: str, seconds: int, nanos: int) -> int:
     """The nanoseconds since the epoch of a `google.protobuf.Timestamp`, within what can be stored.
@@ -86,36 +81,26 @@ def http_url(field: str, url: str) -> str:
     return url
 
 
-def json_object(field: str, value: Mapping[str, Any]) -> int:
+def json_object(field: str, value: Mapping[str, Any], deepest: int) -> int:
     """Check that a JSON object can be stored. Returns how many bytes it has, written as JSON.
 
     Raises:
-        InvalidFields: It is nested too deep, or holds a NUL character.
+        InvalidFields: It is nested deeper than `deepest`, or holds a NUL character.
     """
-    _walk(field, value, _DEEPEST)
+    _walk(field, value, deepest, deepest)
     return len(json.dumps(value).encode())
 
 
-def tools_size(field: str, size: int) -> None:
-    """Check the size of all tool data of an interaction.
-
-    Raises:
-        InvalidFields: It is too large.
-    """
-    if size > MOST_TOOL_BYTES:
-        raise InvalidFields.one(field, "tools_used.max_bytes", f"must have at most {MOST_TOOL_BYTES} bytes as JSON")
-
-
-def _walk(field: str, value: object, depth: int) -> None:
+def _walk(field: str, value: object, depth: int, deepest: int) -> None:
     if depth < 0:
-        raise InvalidFields.one(field, "struct.depth", f"must not be nested more than {_DEEPEST} deep")
+        raise InvalidFields.one(field, "struct.depth", f"must not be nested more than {deepest} deep")
     if isinstance(value, str):
         if "\0" in value:
             raise InvalidFields.one(field, "string.not_contains", "must not contain a NUL character")
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            _walk(field, key, depth)
-            _walk(field, inner, depth - 1)
+            _walk(field, key, depth, deepest)
+            _walk(field, inner, depth - 1, deepest)
     elif isinstance(value, list):
         for inner in value:
-            _walk(field, inner, depth - 1)
+            _walk(field, inner, depth - 1, deepest)

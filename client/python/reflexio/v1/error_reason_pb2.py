@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ereflexio/v1/error_reason.proto\x12\x0breflexio.v1*\x84\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\"\n\x1e\x45RROR_REASON_MALFORMED_REQUEST\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_INVALID_IMAGE\x10\x03\x12#\n\x1f\x45RROR_REASON_INVALID_PAGE_TOKEN\x10\x04\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x05\x12\x1a\n\x16\x45RROR_REASON_NOT_READY\x10\x06\x12%\n!ERROR_REASON_DATABASE_UNAVAILABLE\x10\x07\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x08\x12 \n\x1c\x45RROR_REASON_IMPORT_CONFLICT\x10\x0b\x12\x1d\n\x19\x45RROR_REASON_STORAGE_FULL\x10\x0c\x12\"\n\x1e\x45RROR_REASON_MODEL_UNAVAILABLE\x10\r\x12\"\n\x1e\x45RROR_REASON_REINDEX_UNDER_WAY\x10\x0e\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_CALLS\x10\t\x12\x1d\n\x19\x45RROR_REASON_BACKLOG_FULL\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ereflexio/v1/error_reason.proto\x12\x0breflexio.v1*\xc1\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\"\n\x1e\x45RROR_REASON_MALFORMED_REQUEST\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_INVALID_IMAGE\x10\x03\x12#\n\x1f\x45RROR_REASON_INVALID_PAGE_TOKEN\x10\x04\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x05\x12\x1a\n\x16\x45RROR_REASON_NOT_READY\x10\x06\x12%\n!ERROR_REASON_DATABASE_UNAVAILABLE\x10\x07\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x08\x12 \n\x1c\x45RROR_REASON_IMPORT_CONFLICT\x10\x0b\x12\x1d\n\x19\x45RROR_REASON_STORAGE_FULL\x10\x0c\x12\"\n\x1e\x45RROR_REASON_MODEL_UNAVAILABLE\x10\r\x12\"\n\x1e\x45RROR_REASON_REINDEX_UNDER_WAY\x10\x0e\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_CALLS\x10\t\x12\x1d\n\x19\x45RROR_REASON_BACKLOG_FULL\x10\n\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\x14\x12\x1c\n\x18\x45RROR_REASON_STREAM_IDLE\x10\x15\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reflexio.v1.error_reason_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=48
-  _globals['_ERRORREASON']._serialized_end=564
+  _globals['_ERRORREASON']._serialized_end=625
 # @@protoc_insertion_point(module_scope)

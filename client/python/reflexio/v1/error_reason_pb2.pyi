@@ -87,6 +87,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     google.rpc.RetryInfo says when to try again. Nothing was stored. The figures are approximate.
         {"reason": "ERROR_REASON_BACKLOG_FULL", "metadata": {"scope": "user", "waiting": "50000", "limit": "50000"}}
     """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 20
+    """RESOURCE_EXHAUSTED. More calls, or more interactions to publish, came with one credential than it may send in a
+    second; a google.rpc.RetryInfo says when there is room for the same call. Nothing changed. Streams are slowed instead.
+        {"reason": "ERROR_REASON_RATE_LIMITED", "metadata": {"scope": "interactions", "limit": "5000"}}
+    """
+    ERROR_REASON_STREAM_IDLE: _ErrorReason.ValueType  # 21
+    """UNAVAILABLE. A stream was ended because its caller sent nothing, or read nothing, for too long. Open another one when
+    there is something to send.
+        {"reason": "ERROR_REASON_STREAM_IDLE", "metadata": {"limit": "300"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """An ErrorReason says why a call failed. Branch on it and never on the text of an error.
@@ -94,9 +104,10 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     It arrives as the name of the value in the `reason` of a google.rpc.ErrorInfo whose domain is "reflexio".
     The comment of each value says which status it comes with and shows a sample of that ErrorInfo.
 
-    Two failures come from gRPC itself and have no reason: DEADLINE_EXCEEDED, after which what was asked for may have
-    been done (a publish repeated under its idempotency key tells), and RESOURCE_EXHAUSTED for a request that is
-    larger than GetServerInfo's max_message_bytes.
+    Some failures come from gRPC itself and have no reason: DEADLINE_EXCEEDED, after which what was asked for may have
+    been done (a publish repeated under its idempotency key tells); RESOURCE_EXHAUSTED for a request that is larger than
+    GetServerInfo's max_message_bytes, or for more metadata than the server takes; and UNIMPLEMENTED for a method or a
+    compression that the server does not know.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -163,5 +174,15 @@ ERROR_REASON_BACKLOG_FULL: ErrorReason.ValueType  # 10
 """RESOURCE_EXHAUSTED. Too many interactions of the user, or of the organisation, wait for being embedded; a
 google.rpc.RetryInfo says when to try again. Nothing was stored. The figures are approximate.
     {"reason": "ERROR_REASON_BACKLOG_FULL", "metadata": {"scope": "user", "waiting": "50000", "limit": "50000"}}
+"""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 20
+"""RESOURCE_EXHAUSTED. More calls, or more interactions to publish, came with one credential than it may send in a
+second; a google.rpc.RetryInfo says when there is room for the same call. Nothing changed. Streams are slowed instead.
+    {"reason": "ERROR_REASON_RATE_LIMITED", "metadata": {"scope": "interactions", "limit": "5000"}}
+"""
+ERROR_REASON_STREAM_IDLE: ErrorReason.ValueType  # 21
+"""UNAVAILABLE. A stream was ended because its caller sent nothing, or read nothing, for too long. Open another one when
+there is something to send.
+    {"reason": "ERROR_REASON_STREAM_IDLE", "metadata": {"limit": "300"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

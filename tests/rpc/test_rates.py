@@ -1,0 +1,66 @@
+"""With one credential only so much may come in a second."""
+
+import asyncio
+
+import pytest
+from grpc import StatusCode
+from reflexio.v1 import interaction_service_pb2 as pb
+from reflexio.v1.server_service_pb2 import WhoAmIRequest
+
+from tests.rpc.wire import FAILURES, Caller, refused
+from tests.running import running_server
+
+
+@pytest.fixture(scope="module")
+async def slow(postgres):
+    """Calls a server that takes 20 calls a second, and 50 interactions. Twice as many may be saved up."""
+    settings = {"auth": "api-key", "max_calls_per_second": 20, "max_interactions_per_second": 50}
+    with running_server(postgres.new_database(), **settings) as server:
+        caller = Caller(server.target)
+        yield caller
+        await caller.channel.close()
+
+
+def publish(user_id, count):
+    return pb.PublishInteractionsRequest(user_id=user_id, interactions=[{"content": "x"}] * count)
+
+
+async def stored(call, user_id):
+    """How many interactions of a user there are."""
+    return len((await call("ListInteractions", pb.ListInteractionsRequest(user_id=user_id))).interactions)
+
+
+async def test_too_many_interactions_are_refused_with_the_time_to_come_back(slow):
+    await slow("PublishInteractions", publish("first", 100))
+    refusal = await refused(slow("PublishInteractions", publish("second", 50)))
+    assert (refusal.code, refusal.reason) == (StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+    assert refusal.metadata == {"scope": "interactions", "limit": "50"}
+    assert 0 < refusal.retry_seconds <= 1
+    assert await stored(slow, "second") == 0
+    await asyncio.sleep(refusal.retry_seconds)
+    await slow("PublishInteractions", publish("second", 50))
+
+
+async def test_a_stream_is_slowed_and_not_refused(slow):
+    sizes = (100, 40, 40)
+    requests = [pb.StreamPublishInteractionsRequest(publish=publish("stream", size)) for size in sizes]
+    call = slow.channel.stream_stream(
+        "/reflexio.v1.InteractionService/StreamPublishInteractions",
+        request_serializer=pb.StreamPublishInteractionsRequest.SerializeToString,
+        response_deserializer=pb.StreamPublishInteractionsResponse.FromString,
+    )(requests)
+    assert [answer.WhichOneof("outcome") async for answer in call] == ["published"] * 3
+    refusal = await refused(slow("PublishInteractions", publish("single", 100)))
+    assert refusal.reason == "RATE_LIMITED", "the stream has used what there was"
+
+
+async def test_too_many_calls_are_refused_too(slow):
+    calls = (slow("WhoAmI", WhoAmIRequest()) for _ in range(60))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    refused_calls = [outcome for outcome in outcomes if isinstance(outcome, FAILURES)]
+    assert 0 < len(refused_calls) < 60
+    refusal = await refused(slow("WhoAmI", WhoAmIRequest()))
+    assert (refusal.code, refusal.reason) == (StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+    assert refusal.metadata == {"scope": "calls", "limit": "20"}
+    await asyncio.sleep(refusal.retry_seconds)
+    await slow("WhoAmI", WhoAmIRequest())
