@@ -26,12 +26,7 @@ class AsyncReflexioClient(AsyncDataCalls):
     """
 
     def __init__(
-        self,
-        api_key: str = "",
-        url_endpoint: str = "",
-        timeout: float | None = None,
-        *,
-        tls: TlsOptions | None = None,
+        self, api_key: str = "", url_endpoint: str = "", timeout: float | None = None, *, tls: TlsOptions | None = None
     ) -> None:
         """Prepare a client; the arguments are those of `ReflexioClient`.
 

@@ -26,12 +26,7 @@ class ReflexioClient(DataCalls):
     """
 
     def __init__(
-        self,
-        api_key: str = "",
-        url_endpoint: str = "",
-        timeout: float | None = None,
-        *,
-        tls: TlsOptions | None = None,
+        self, api_key: str = "", url_endpoint: str = "", timeout: float | None = None, *, tls: TlsOptions | None = None
     ) -> None:
         """Prepare a client.
 

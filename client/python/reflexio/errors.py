@@ -148,10 +148,7 @@ class DeadlineExceededError(ReflexioError, TimeoutError):
 
 
 class ResourceExhaustedError(ReflexioError):
-    """The server refused to take on more, or a message was too large.
-
-    The client does not try again by itself; where it may help, `retry_after` says when.
-    """
+    """The server refused to take on more, or a message was too large; `retry_after` says when to try again."""
 
     status = reason = "RESOURCE_EXHAUSTED"
 
