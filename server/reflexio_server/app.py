@@ -13,6 +13,7 @@ from reflexio_server.embed.embedder import Embedder
 from reflexio_server.embed.models import EmbeddingModels
 from reflexio_server.embed.packaged_embedder import embedder_for
 from reflexio_server.embed.reindexer import Reindexer
+from reflexio_server.identity.authenticator import Authenticator
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.index.stale_sweep import StaleSweep
 from reflexio_server.publish.housekeeping import Housekeeping
@@ -148,6 +149,7 @@ class Application:
                 content_rules,
             ),
             ServerService(self._reindexer, self._backlog, self._index, location, settings.max_message_mb * _MIB),
+            authenticator=Authenticator(database) if settings.auth == "api-key" else None,
             transport=Transport.of(settings, shares_port=self._shares_port),
             certificates=Certificates(files) if files is not None else None,
             limits=CallLimits.of(settings),

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         le=64,
         description="Server processes that share the port, each with a model, an index and connections of its own.",
     )
+    auth: Literal["none", "api-key"] = Field(
+        "none",
+        description="Who may call: with `none` whoever reaches the server may do everything, "
+        "with `api-key` every call needs a key.",
+    )
     data_dir: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("reflexio"),
         description="Folder of the embedded Postgres; not used with a database URL.",

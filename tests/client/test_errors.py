@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
-from reflexio import errors
+from reflexio import _error_classes, errors
 from reflexio._error_details import error_details_from
 from reflexio.v1.error_reason_pb2 import ErrorReason
 from reflexio.v1.server_service_pb2 import WhoAmIResponse
@@ -35,11 +35,11 @@ async def failure(wire, wire_client, code, text, *details):
 def test_every_reason_of_the_contract_has_an_error_class():
     names = {name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()} - {"UNSPECIFIED"}  # noqa: SIM118  # No dict.
 
-    assert names == set(errors.BY_REASON)
+    assert names == set(_error_classes.BY_REASON)
 
 
 def test_every_status_has_an_error_class():
-    assert {code.name for code in grpc.StatusCode} - {"OK"} == set(errors._BY_STATUS)
+    assert {code.name for code in grpc.StatusCode} - {"OK"} == set(_error_classes._BY_STATUS)
 
 
 async def test_a_refusal_is_told_whole(wire, wire_client):

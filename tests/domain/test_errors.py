@@ -4,12 +4,14 @@ import inspect
 
 import pytest
 from reflexio.v1.error_reason_pb2 import ErrorReason
-from reflexio_server.domain import errors
+from reflexio_server.domain import errors, identity_errors
 from reflexio_server.domain.errors import FieldViolation, InvalidFields, InvalidImage, Reason, ReflexioError
 
+MODULES = (errors, identity_errors)
 CLASSES = [
     found
-    for _, found in inspect.getmembers(errors, inspect.isclass)
+    for module in MODULES
+    for _, found in inspect.getmembers(module, inspect.isclass)
     if issubclass(found, ReflexioError) and found is not ReflexioError
 ]
 
@@ -24,8 +26,9 @@ def test_each_reason_belongs_to_one_class():
     assert sorted(reason.name for reason in reasons) == sorted(reason.name for reason in Reason)
 
 
-def test_the_module_draws_the_tree_of_all_classes():
-    assert [found.__name__ for found in CLASSES if found.__name__ not in (errors.__doc__ or "")] == []
+def test_each_module_draws_the_tree_of_its_classes():
+    drawn = {module.__name__: module.__doc__ or "" for module in MODULES}
+    assert [found.__name__ for found in CLASSES if found.__name__ not in drawn[found.__module__]] == []
 
 
 def test_an_error_of_one_field_names_it_and_its_rule():

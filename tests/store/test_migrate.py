@@ -73,6 +73,7 @@ async def test_every_table_leads_with_the_organisation(database: Database):
         found = await connection.run_sync(keys)
     assert set(found) == set(metadata.tables)
     assert found.pop("embedding_models") == ["model"], "a few rows that concern all organisations"
+    assert found.pop("login_limits") == ["bucket"], "who logs in has no organisation yet"
     assert {name: columns[0] for name, columns in found.items()} == dict.fromkeys(found, "org_id")
 
 

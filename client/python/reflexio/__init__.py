@@ -30,6 +30,8 @@ from reflexio.background import (
 )
 from reflexio.errors import (
     AlreadyExistsError,
+    ApiKeyInvalidError,
+    ApiKeyMissingError,
     BacklogFullError,
     CallCancelledError,
     ClientClosedError,
@@ -95,6 +97,8 @@ from reflexio.models import (
 
 __all__ = [
     "AlreadyExistsError",
+    "ApiKeyInvalidError",
+    "ApiKeyMissingError",
     "AsyncBackgroundPublisher",
     "AsyncReflexioClient",
     "BackgroundCounters",

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import grpc
 
-from reflexio.errors import FieldViolation, ReflexioError, error_class
+from reflexio._error_classes import error_class
+from reflexio.errors import FieldViolation, ReflexioError
 from reflexio.v1.error_reason_pb2 import ErrorReason
 from reflexio.v1.refusal_pb2 import Refusal
 

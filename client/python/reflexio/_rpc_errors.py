@@ -5,8 +5,9 @@ from typing import Any
 
 import grpc
 
+from reflexio._error_classes import error_class
 from reflexio._error_details import METADATA_KEY, ErrorDetails, error_details_from
-from reflexio.errors import FieldViolation, ReflexioError, error_class
+from reflexio.errors import FieldViolation, ReflexioError
 
 _REASON_PREFIX = "ERROR_REASON_"
 

@@ -20,6 +20,8 @@ ReflexioError
 │   ├── BacklogFullError                       too much waits for being embedded; nothing was stored
 │   └── RateLimitedError                       too much in a second with one API key; nothing was changed
 ├── UnauthenticatedError                       no API key, or not a valid one
+│   ├── ApiKeyMissingError                     the server asks for one, and none was given
+│   └── ApiKeyInvalidError                     it is unknown or revoked, or its account is disabled
 ├── PermissionDeniedError                      the API key may not do this
 ├── NotFoundError
 ├── FailedPreconditionError
@@ -183,8 +185,20 @@ class UnauthenticatedError(ReflexioError):
     status = reason = "UNAUTHENTICATED"
 
 
+class ApiKeyMissingError(UnauthenticatedError):
+    """The server asks for an API key: give `api_key`, set `REFLEXIO_API_KEY`, or log in."""
+
+    reason = "API_KEY_MISSING"
+
+
+class ApiKeyInvalidError(UnauthenticatedError):
+    """The API key is unknown or revoked, or its account is disabled."""
+
+    reason = "API_KEY_INVALID"
+
+
 class PermissionDeniedError(ReflexioError):
-    """The API key is valid, but may not do this."""
+    """The API key is valid, but may not do this. `metadata` says which role is `needed` and which `role` it has."""
 
     status = reason = "PERMISSION_DENIED"
 
@@ -238,62 +252,9 @@ class ClientClosedError(ReflexioError, RuntimeError):
     reason = "CLIENT_CLOSED"
 
 
-BY_REASON: dict[str, type[ReflexioError]] = {
-    error.reason: error
-    for error in (
-        InvalidArgumentError,
-        InvalidImageError,
-        InvalidPageTokenError,
-        MalformedRequestError,
-        IdempotencyKeyReusedError,
-        ImportConflictError,
-        NotReadyError,
-        DatabaseUnavailableError,
-        StorageFullError,
-        TooManyCallsError,
-        BacklogFullError,
-        RateLimitedError,
-        StreamIdleError,
-        InternalError,
-        ModelUnavailableError,
-        ReindexUnderWayError,
-    )
-}
-
-_BY_STATUS: dict[str, type[ReflexioError]] = {
-    "ABORTED": UnavailableError,
-    "DATA_LOSS": InternalError,
-    "OUT_OF_RANGE": InvalidArgumentError,
-    "UNKNOWN": InternalError,
-} | {
-    error.status: error
-    for error in (
-        InvalidArgumentError,
-        AlreadyExistsError,
-        UnavailableError,
-        DeadlineExceededError,
-        ResourceExhaustedError,
-        UnauthenticatedError,
-        PermissionDeniedError,
-        NotFoundError,
-        FailedPreconditionError,
-        UnimplementedError,
-        InternalError,
-        CallCancelledError,
-    )
-}
-
-
 def invalid_argument(field: str, description: str) -> InvalidArgumentError:
     """The error for an argument that is refused before anything is sent."""
     error = InvalidArgumentError(f"{field}: {description}")
     error.field_violations = (FieldViolation(field, description),)
     error.metadata = {"field": field}
     return error
-
-
-def error_class(reason: str | None, status: str) -> type[ReflexioError]:
-    """The class for a reason of the contract, without its prefix, or else for a gRPC status."""
-    if status == "UNAVAILABLE" and reason is None:
-        return ServerUnreachableError
-    return BY_REASON.get(reason or "") or _BY_STATUS.get(status, ReflexioError)

@@ -16,6 +16,7 @@ ReflexioError
 ├── BacklogFull                too much waits for being embedded
 ├── RateLimited                too much in a second with one credential
 ├── StreamIdle                 nothing came, or was read, for too long
+├── …                          those of callers and accounts are in `identity_errors`
 └── InternalError              a fault of the server
 """
 
@@ -44,6 +45,9 @@ class Reason(Enum):
     BACKLOG_FULL = auto()
     RATE_LIMITED = auto()
     STREAM_IDLE = auto()
+    API_KEY_MISSING = auto()
+    API_KEY_INVALID = auto()
+    PERMISSION_DENIED = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,8 +119,8 @@ class InteractionService(rpc.InteractionServiceServicer):
         self, request: pb.ListInteractionsRequest, context: Context
     ) -> pb.ListInteractionsResponse:
         where = translate.filter_from(request.filter)
-        page = page_of(request, _PAGE_SIZE)
         caller = current_caller.get()
+        page = page_of(caller.org_id, request, _PAGE_SIZE)
         found, token = await self.lister.interactions(caller.org_id, UserId(request.user_id), where, page)
         return pb.ListInteractionsResponse(
             interactions=[translate.interaction_to(i) for i in found], next_page_token=token
@@ -129,8 +129,8 @@ class InteractionService(rpc.InteractionServiceServicer):
     async def ListAllInteractions(
         self, request: pb.ListAllInteractionsRequest, context: Context
     ) -> pb.ListAllInteractionsResponse:
-        page = page_of(request, _PAGE_SIZE_OF_ALL)
         caller = current_caller.get()
+        page = page_of(caller.org_id, request, _PAGE_SIZE_OF_ALL)
         found, token = await self.lister.interactions(caller.org_id, None, InteractionFilter(), page)
         return pb.ListAllInteractionsResponse(
             interactions=[translate.interaction_to(i) for i in found], next_page_token=token

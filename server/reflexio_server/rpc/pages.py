@@ -4,6 +4,7 @@ from copy import deepcopy
 
 from reflexio.v1 import interaction_service_pb2, request_service_pb2
 
+from reflexio_server.domain.ids import OrgId
 from reflexio_server.search.lister import Page
 
 ListRequest = (
@@ -13,8 +14,8 @@ ListRequest = (
 )
 
 
-def page_of(request: ListRequest, default_size: int) -> Page:
-    """The page of a list call. Its token is bound to everything in the request but the page itself."""
+def page_of(org_id: OrgId, request: ListRequest, default_size: int) -> Page:
+    """The page of a list call. Its token is bound to the organisation and to all of the request but the page itself."""
     query = deepcopy(request)
     query.ClearField("page_size")
     query.ClearField("page_token")
@@ -25,7 +26,7 @@ def page_of(request: ListRequest, default_size: int) -> Page:
     return Page(
         size=request.page_size or default_size,
         token=request.page_token,
-        query=query.DESCRIPTOR.full_name.encode() + query.SerializeToString(deterministic=True),
+        query=f"{org_id} {query.DESCRIPTOR.full_name} ".encode() + query.SerializeToString(deterministic=True),
         skip=skip,
         with_images=request.include_images,
     )

@@ -6,6 +6,7 @@ from reflexio.v1 import request_service_pb2 as pb
 from reflexio.v1 import request_service_pb2_grpc as rpc
 
 from reflexio_server.access.caller import current_caller
+from reflexio_server.access.policy import Requirement, require
 from reflexio_server.domain.ids import SessionId, UserId, request_id_from
 from reflexio_server.rpc import translate
 from reflexio_server.rpc.deleted import deletion_message
@@ -27,6 +28,9 @@ class RequestService(rpc.RequestServiceServicer):
     database: Database
 
     async def ListRequests(self, request: pb.ListRequestsRequest, context: Context) -> pb.ListRequestsResponse:
+        caller = current_caller.get()
+        if not (request.user_id or request.request_id or request.session_id):
+            require(caller, Requirement.ADMIN)
         start_time, end_time = translate.span_from(request)
         where = RequestFilter(
             user_id=UserId(request.user_id) if request.user_id else None,
@@ -35,8 +39,8 @@ class RequestService(rpc.RequestServiceServicer):
             start_time=start_time,
             end_time=end_time,
         )
-        page = page_of(request, _PAGE_SIZE)
-        found, token = await self.lister.requests(current_caller.get().org_id, where, page)
+        page = page_of(caller.org_id, request, _PAGE_SIZE)
+        found, token = await self.lister.requests(caller.org_id, where, page)
         return translate.requests_to(found, token)
 
     async def DeleteRequest(self, request: pb.DeleteRequestRequest, context: Context) -> pb.DeleteRequestResponse:

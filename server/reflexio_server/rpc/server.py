@@ -17,6 +17,7 @@ from reflexio.v1 import (
     server_service_pb2_grpc,
 )
 
+from reflexio_server.identity.authenticator import Authenticator
 from reflexio_server.rpc.call_limits import CallLimits
 from reflexio_server.rpc.certificates import Certificates
 from reflexio_server.rpc.data_service import DataService
@@ -61,6 +62,7 @@ class Server:
         data: DataService,
         server: ServerService,
         *,
+        authenticator: Authenticator | None,
         transport: Transport,
         certificates: Certificates | None,
         limits: CallLimits,
@@ -77,7 +79,7 @@ class Server:
                 self._readiness,
                 Limits(limits.concurrent_calls, limits.concurrent_streams),  # Before anything that costs.
                 *([IdleStreams(limits.stream_idle_seconds)] if limits.stream_idle_seconds else []),
-                Access(),
+                Access(authenticator),
                 *([CallRate(limits.calls_per_second)] if limits.calls_per_second else []),
                 Validation(Contract()),  # Nothing of a request is looked at before the caller is known.
                 *([InteractionRate(limits.interactions_per_second)] if limits.interactions_per_second else []),

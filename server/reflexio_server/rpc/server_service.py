@@ -41,7 +41,8 @@ class ServerService(rpc.ServerServiceServicer):
         )
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:
-        org_id = current_caller.get().org_id
+        caller = current_caller.get()
+        org_id = caller.org_id
         waiting, set_aside, oldest_seconds = await self.backlog.counts(org_id)
         newest_set_aside = await self.backlog.newest_set_aside(org_id) if set_aside else ()
         models = {known.state: known for known in await self.reindexer.known()}
@@ -56,7 +57,7 @@ class ServerService(rpc.ServerServiceServicer):
             embedding_backlog_count=waiting,
             embedding_set_aside_count=set_aside,
             configured_embedding_model=self.reindexer.configured,
-            reindex=_reindex_to(models[BUILDING]) if BUILDING in models else None,
+            reindex=_reindex_to(models[BUILDING]) if BUILDING in models and caller.is_operator else None,
             newest_set_aside=[
                 pb.SetAsideInteraction(user_id=s.user_id, interaction_id=s.interaction_id, reason=s.reason)
                 for s in newest_set_aside

@@ -31,6 +31,9 @@ STATUS_CODES = {
     Reason.BACKLOG_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.STREAM_IDLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.API_KEY_MISSING: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.API_KEY_INVALID: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 

@@ -1,6 +1,8 @@
 """The tables. Each leads with `org_id`, so that a distributed Postgres can keep an organisation together.
 
-The one exception is `embedding_models`: a few rows that concern all organisations, a copy for each machine.
+Two exceptions: `embedding_models`, a few rows that concern all organisations, a copy for each machine; and
+`login_limits`, because who logs in has no organisation yet. For the same reason accounts, keys and certificates are
+also found by what a caller brings, whatever the organisation: there a distributed Postgres needs copies as well.
 
 There are no foreign keys between the large tables: whatever writes more than one of them does so in one statement
 or under the lock of the user's row, and a check for every row of a bulk delete would cost more than the delete.
@@ -220,3 +222,71 @@ embedding_models = Table(
     Column("leased_until", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 Index(None, embedding_models.c.state, unique=True, postgresql_where=embedding_models.c.state != "retired")
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _org_id(),
+    Column("account_id", BigInteger, Identity(), primary_key=True),
+    # In lower case. The same person may have an account in several organisations.
+    Column("email", Text, nullable=False),
+    # 1 reader, 2 member, 3 admin; so in the tables below.
+    Column("role", SmallInteger, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("disabled_at", DateTime(timezone=True)),
+)
+Index(None, accounts.c.org_id, accounts.c.email, unique=True)
+Index(None, accounts.c.email)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _org_id(),
+    Column("api_key_id", BigInteger, Identity(), primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    # SHA-256 of the key.
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("name", Text, nullable=False),
+    # The first characters, by which people know a key again.
+    Column("hint", Text, nullable=False),
+    # A key may have less than its account, never more.
+    Column("role", SmallInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # To the hour.
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+Index(None, api_keys.c.key_hash, unique=True)
+Index(None, api_keys.c.org_id, api_keys.c.account_id)
+
+# What a URI in a client's certificate stands for, where clients show one.
+certificate_identities = Table(
+    "certificate_identities",
+    metadata,
+    _org_id(),
+    Column("uri", Text, primary_key=True),
+    Column("role", SmallInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+Index(None, certificate_identities.c.uri, unique=True)
+
+# How many logins were tried lately, by digests of whom they concern; a bucket that is full again has no row.
+login_limits = Table(
+    "login_limits",
+    metadata,
+    Column("bucket", LargeBinary, primary_key=True),
+    Column("used_until", DateTime(timezone=True), nullable=False),
+)
+Index(None, login_limits.c.used_until)
+
+# What administrators did. A trigger refuses to change or delete rows.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    _org_id(),
+    Column("event_id", BigInteger, Identity(), primary_key=True),
+    Column("occurred_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    *(Column(name, Text, nullable=False) for name in ("actor", "credential", "action", "target", "outcome", "address")),
+    Column("request_id", Text, nullable=False),
+)

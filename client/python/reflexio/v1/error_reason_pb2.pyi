@@ -97,6 +97,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     there is something to send.
         {"reason": "ERROR_REASON_STREAM_IDLE", "metadata": {"limit": "300"}}
     """
+    ERROR_REASON_API_KEY_MISSING: _ErrorReason.ValueType  # 30
+    """UNAUTHENTICATED. The server asks for an API key and got none: send it as the metadata `authorization: Bearer <key>`.
+        {"reason": "ERROR_REASON_API_KEY_MISSING", "metadata": {}}
+    """
+    ERROR_REASON_API_KEY_INVALID: _ErrorReason.ValueType  # 31
+    """UNAUTHENTICATED. The API key is unknown or revoked, or its account is disabled; which of these is not told.
+        {"reason": "ERROR_REASON_API_KEY_INVALID", "metadata": {}}
+    """
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 32
+    """PERMISSION_DENIED. The caller's role is too small. `needed` is "reader", "member", "admin", or "operator" for an
+    administrator of organisation 1, which is that of the service's operator. Nothing changed.
+        {"reason": "ERROR_REASON_PERMISSION_DENIED", "metadata": {"needed": "admin", "role": "member"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """An ErrorReason says why a call failed. Branch on it and never on the text of an error.
@@ -184,5 +197,18 @@ ERROR_REASON_STREAM_IDLE: ErrorReason.ValueType  # 21
 """UNAVAILABLE. A stream was ended because its caller sent nothing, or read nothing, for too long. Open another one when
 there is something to send.
     {"reason": "ERROR_REASON_STREAM_IDLE", "metadata": {"limit": "300"}}
+"""
+ERROR_REASON_API_KEY_MISSING: ErrorReason.ValueType  # 30
+"""UNAUTHENTICATED. The server asks for an API key and got none: send it as the metadata `authorization: Bearer <key>`.
+    {"reason": "ERROR_REASON_API_KEY_MISSING", "metadata": {}}
+"""
+ERROR_REASON_API_KEY_INVALID: ErrorReason.ValueType  # 31
+"""UNAUTHENTICATED. The API key is unknown or revoked, or its account is disabled; which of these is not told.
+    {"reason": "ERROR_REASON_API_KEY_INVALID", "metadata": {}}
+"""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 32
+"""PERMISSION_DENIED. The caller's role is too small. `needed` is "reader", "member", "admin", or "operator" for an
+administrator of organisation 1, which is that of the service's operator. Nothing changed.
+    {"reason": "ERROR_REASON_PERMISSION_DENIED", "metadata": {"needed": "admin", "role": "member"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -74,6 +74,8 @@ class RequestServiceServicer(object):
 
     def ListRequests(self, request, context):
         """ListRequests pages through requests with their interactions, newest first, grouped by session.
+
+        Where keys are in use, a list that is narrowed by neither user, request nor session needs an administrator's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

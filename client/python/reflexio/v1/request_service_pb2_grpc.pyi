@@ -38,7 +38,10 @@ class RequestServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RequestServiceAsyncStub: ...
     ListRequests: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.ListRequestsRequest, _request_service_pb2.ListRequestsResponse]
-    """ListRequests pages through requests with their interactions, newest first, grouped by session."""
+    """ListRequests pages through requests with their interactions, newest first, grouped by session.
+
+    Where keys are in use, a list that is narrowed by neither user, request nor session needs an administrator's.
+    """
     DeleteRequest: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.DeleteRequestRequest, _request_service_pb2.DeleteRequestResponse]
     """DeleteRequest removes one request and its interactions."""
     BatchDeleteRequests: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.BatchDeleteRequestsRequest, _request_service_pb2.BatchDeleteRequestsResponse]
@@ -61,7 +64,10 @@ class RequestServiceAsyncStub(RequestServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRequests: _aio.UnaryUnaryMultiCallable[_request_service_pb2.ListRequestsRequest, _request_service_pb2.ListRequestsResponse]  # type: ignore[assignment]
-    """ListRequests pages through requests with their interactions, newest first, grouped by session."""
+    """ListRequests pages through requests with their interactions, newest first, grouped by session.
+
+    Where keys are in use, a list that is narrowed by neither user, request nor session needs an administrator's.
+    """
     DeleteRequest: _aio.UnaryUnaryMultiCallable[_request_service_pb2.DeleteRequestRequest, _request_service_pb2.DeleteRequestResponse]  # type: ignore[assignment]
     """DeleteRequest removes one request and its interactions."""
     BatchDeleteRequests: _aio.UnaryUnaryMultiCallable[_request_service_pb2.BatchDeleteRequestsRequest, _request_service_pb2.BatchDeleteRequestsResponse]  # type: ignore[assignment]
@@ -87,7 +93,10 @@ class RequestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _request_service_pb2.ListRequestsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_request_service_pb2.ListRequestsResponse, _abc.Awaitable[_request_service_pb2.ListRequestsResponse]]:
-        """ListRequests pages through requests with their interactions, newest first, grouped by session."""
+        """ListRequests pages through requests with their interactions, newest first, grouped by session.
+
+        Where keys are in use, a list that is narrowed by neither user, request nor session needs an administrator's.
+        """
 
     @_abc_1.abstractmethod
     def DeleteRequest(

@@ -183,7 +183,9 @@ class GetServerInfoResponse(_message.Message):
     """For how many of the organisation's users it has them in memory."""
     @_builtins.property
     def reindex(self) -> Global___Reindex:
-        """The change to another embedding model that is under way; not set where none is."""
+        """The change to another embedding model that is under way; not set where none is. It concerns all organisations, and
+        only administrators of organisation 1 are told.
+        """
 
     @_builtins.property
     def newest_set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAsideInteraction]:

@@ -87,7 +87,7 @@ class ServerServiceServicer(object):
 
     def CancelReindex(self, request, context):
         """CancelReindex gives up what StartReindex began, unless it is complete already; the active model stays.
-        It needs an administrator's key.
+        It needs the key of an administrator of organisation 1.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,7 @@ class ServerServiceStub:
     """
     CancelReindex: _grpc.UnaryUnaryMultiCallable[_server_service_pb2.CancelReindexRequest, _server_service_pb2.CancelReindexResponse]
     """CancelReindex gives up what StartReindex began, unless it is complete already; the active model stays.
-    It needs an administrator's key.
+    It needs the key of an administrator of organisation 1.
     """
 
 @_typing.type_check_only
@@ -65,7 +65,7 @@ class ServerServiceAsyncStub(ServerServiceStub):
     """
     CancelReindex: _aio.UnaryUnaryMultiCallable[_server_service_pb2.CancelReindexRequest, _server_service_pb2.CancelReindexResponse]  # type: ignore[assignment]
     """CancelReindex gives up what StartReindex began, unless it is complete already; the active model stays.
-    It needs an administrator's key.
+    It needs the key of an administrator of organisation 1.
     """
 
 class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -106,7 +106,7 @@ class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_server_service_pb2.CancelReindexResponse, _abc.Awaitable[_server_service_pb2.CancelReindexResponse]]:
         """CancelReindex gives up what StartReindex began, unless it is complete already; the active model stays.
-        It needs an administrator's key.
+        It needs the key of an administrator of organisation 1.
         """
 
 def add_ServerServiceServicer_to_server(servicer: ServerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,15 +1,101 @@
-"""Who calls is settled here, before anything looks at the request."""
+"""Who calls is settled here, and whether they may, before anything looks at the request."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-from reflexio_server.access.caller import LOCAL_CALLER, current_caller
-from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
+import structlog
+
+from reflexio_server.access.caller import LOCAL_CALLER, NOBODY, Caller, current_caller
+from reflexio_server.access.policy import REQUIREMENTS, Requirement, require
+from reflexio_server.domain.errors import ReflexioError
+from reflexio_server.domain.identity_errors import ApiKeyInvalid, ApiKeyMissing, PermissionDenied
+from reflexio_server.identity.authenticator import Authenticator
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
+
+_log = structlog.get_logger("reflexio.rpc")
+
+RECHECK_SECONDS = 5.0
+"""How long a stream may outlive the credential with which it began."""
 
 
 class Access(CallInterceptor):
-    """Makes the caller known to the servicers. Authentication is off: everybody is the local caller."""
+    """Makes the caller known to the servicers, and refuses who may not call what they call."""
+
+    def __init__(self, authenticator: Authenticator | None) -> None:
+        """`authenticator` is None where authentication is off, and everybody the local caller."""
+        super().__init__()
+        self._authenticator = authenticator
+        self._streams: set[str] = set()
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        """As the others; notes which methods are streams."""
+        if handler.request_streaming or handler.response_streaming:
+            self._streams.add(method)
+        return super().wrap(method, handler)
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Set the caller for the rest of the call."""
-        current_caller.set(LOCAL_CALLER)
+        if self._authenticator is None:
+            current_caller.set(LOCAL_CALLER)
+            return await proceed(request, context)
+        # What is in no table is for those who may do everything; a test finds it.
+        requirement = REQUIREMENTS.get(method, Requirement.OPERATOR)
+        if requirement is Requirement.NOTHING:
+            current_caller.set(NOBODY)
+            return await proceed(request, context)
+        current_caller.set(await self._entitled(self._authenticator, requirement, context))
+        if method in self._streams:
+            return await self._while_entitled(self._authenticator, requirement, proceed, request, context)
         return await proceed(request, context)
+
+    async def _entitled(self, authenticator: Authenticator, requirement: Requirement, context: Context) -> Caller:
+        caller = await authenticator.caller_of(_api_key(context), _certificate_uris(context))
+        require(caller, requirement)
+        return caller
+
+    async def _while_entitled(
+        self, authenticator: Authenticator, requirement: Requirement, proceed: Proceed, request: Any, context: Context
+    ) -> Any:
+        """Go on with a stream until it ends, or its credential does."""
+        refused: list[ReflexioError] = []
+
+        async def watch(leash: asyncio.Timeout) -> None:
+            while not refused:
+                await asyncio.sleep(RECHECK_SECONDS)
+                try:
+                    await self._entitled(authenticator, requirement, context)
+                except (ApiKeyInvalid, ApiKeyMissing, PermissionDenied) as error:
+                    refused.append(error)
+                except ReflexioError as error:
+                    _log.debug("a stream's credential was not looked up again", reason=error.reason.name)
+            leash.reschedule(asyncio.get_running_loop().time())
+
+        watching: asyncio.Task[None] | None = None
+        try:
+            async with asyncio.timeout(None) as leash:
+                watching = asyncio.create_task(watch(leash))
+                return await proceed(request, context)
+        except TimeoutError:
+            if refused:
+                raise refused[0] from None
+            raise
+        finally:
+            if watching is not None:
+                watching.cancel()
+
+
+def _api_key(context: Context) -> str | None:
+    """What the call's metadata gives as a key; None where it gives nothing."""
+    given = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+    if not given:
+        return None
+    scheme, _, key = str(given[0]).partition(" ")
+    # Two of them, or another scheme, are no key: nobody can tell what is meant.
+    return key.strip() if len(given) == 1 and scheme.lower() == "bearer" else ""
+
+
+def _certificate_uris(context: Context) -> Sequence[str]:
+    """The URIs in the certificate of the caller, whom the transport has checked."""
+    auth = context.auth_context()
+    return [uri.decode(errors="replace") for uri in auth.get("x509_uri", ())]
