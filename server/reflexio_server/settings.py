@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     auth: Literal["none", "api-key"] = Field(
-        "none", description="How callers are known: not at all, so that whoever reaches the port owns it; or by key."
+        "none",
+        description="Who may call: with `none` whoever reaches the server may do everything, "
+        "with `api-key` every call needs a key.",
     )
     tls_cert: Path | None = Field(
         None, description="Certificate to speak TLS with, as PEM, followed by those between it and its authority."
@@ -40,11 +42,6 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description="Server processes that share the port, each with a model, an index and connections of its own.",
-    )
-    auth: Literal["none", "api-key"] = Field(
-        "none",
-        description="Who may call: with `none` whoever reaches the server may do everything, "
-        "with `api-key` every call needs a key.",
     )
     data_dir: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("reflexio"),

@@ -15,6 +15,7 @@ from reflexio_server.embed.embedder import NamedModel
 from reflexio_server.index.evidence import Evidence, Question
 from reflexio_server.index.free_memory import give_back
 from reflexio_server.index.freshness import FollowedPartition
+from reflexio_server.index.in_thread import in_thread
 from reflexio_server.index.interaction_index import Indexed
 from reflexio_server.index.partition import Partition
 from reflexio_server.index.shared_lock import SharedLock
@@ -282,17 +283,7 @@ class PartitionCache:
         """Do `work`, in a thread where it would hold up the event loop."""
         if inline:
             return work()
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        cancelled = False
-        while not future.done():
-            try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError:
-                # The lock must be held to the end of the work, which is near.
-                cancelled = True
-        if cancelled:
-            raise asyncio.CancelledError
-        return future.result()
+        return await in_thread(self._pool, work)
 
 
 def _outcome(entry: _Entry, version: int) -> str:
