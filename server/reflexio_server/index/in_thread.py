@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
-    """Do `work` in a thread of `executor`. A cancellation takes effect at its end: until then what it uses is locked."""
+    """Do `work` in a thread of `executor`. Cancelled, it goes on to its end: what it uses stays locked."""
     future = asyncio.get_running_loop().run_in_executor(executor, work)
     cancelled = False
     while not future.done():

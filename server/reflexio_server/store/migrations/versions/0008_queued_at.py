@@ -6,7 +6,7 @@ Revision ID: 0008
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0006"
 
 
 def upgrade() -> None:
