@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from reflexio_server.domain.errors import DatabaseUnavailable
 from reflexio_server.store.direct import Direct
 from reflexio_server.store.driver_errors import translated
-from reflexio_server.store.statement_telemetry import watch_driver, watch_engine
+from reflexio_server.store.statement_telemetry import watch_engine
 from reflexio_server.telemetry.export import is_on
 
 _CONNECT_SECONDS = 5.0
@@ -143,8 +143,6 @@ class Database:
 
     def _connected(self, connection: Any, _record: Any) -> None:
         self._connections.add(connection.driver_connection)
-        if is_on():
-            watch_driver(connection.driver_connection)
 
 
 def _opened(engine: AsyncEngine | None) -> AsyncEngine:

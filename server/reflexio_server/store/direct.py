@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from reflexio_server.domain.errors import DatabaseUnavailable
 from reflexio_server.store.driver_errors import meaning_of
+from reflexio_server.store.statement_telemetry import MeasuredConnection
+from reflexio_server.telemetry.export import is_on
 
 
 class DirectConnection(Protocol):
@@ -78,7 +80,7 @@ class Direct:
             self._raise_meaning_of(error)
             raise
         connection: DirectConnection = _driver(self._lent)
-        return connection
+        return MeasuredConnection(connection) if is_on() else connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,10 +1,12 @@
 """Measures the statements that go to Postgres, whichever of the two ways they take. Their arguments are not looked at.
 
-What comes through SQLAlchemy is prepared and seen by its events; what goes straight to the driver by the driver's log.
+What comes through SQLAlchemy is seen by its events. What goes straight to the driver goes through an object in
+between: the driver's own log of queries costs three times as much.
 """
 
 import re
 import time
+from collections.abc import Awaitable
 from functools import lru_cache
 from typing import Any
 
@@ -40,28 +42,61 @@ def watch_engine(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "handle_error", failed)
 
 
-def watch_driver(connection: Any) -> None:
-    """Measure what is sent straight through a connection of the driver."""
-    connection.add_query_logger(_logged)
+class MeasuredConnection:
+    """A connection of the driver as `Direct` lends it, each statement measured."""
+
+    __slots__ = ("_connection", "transaction")
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.transaction = connection.transaction
+
+    async def fetch(self, query: str, *arguments: Any) -> Any:
+        """As the driver does."""
+        return await _timed(query, self._connection.fetch(query, *arguments))
+
+    async def fetchrow(self, query: str, *arguments: Any) -> Any:
+        """As the driver does."""
+        return await _timed(query, self._connection.fetchrow(query, *arguments))
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        """As the driver does."""
+        return await _timed(query, self._connection.fetchval(query, *arguments))
+
+    async def execute(self, query: str, *arguments: Any) -> Any:
+        """As the driver does."""
+        return await _timed(query, self._connection.execute(query, *arguments))
 
 
-def _logged(record: Any) -> None:
-    error = None if record.exception is None else type(record.exception).__name__
-    _measured(record.query, record.elapsed, error)
+async def _timed(statement: str, answer: Awaitable[Any]) -> Any:
+    began = time.perf_counter()
+    error = None
+    try:
+        return await answer
+    except BaseException as caught:
+        error = type(caught).__name__
+        raise
+    finally:
+        _measured(statement, time.perf_counter() - began, error)
 
 
 def _measured(statement: str, seconds: float, error: str | None) -> None:
+    name, attributes = _described(statement)
+    if error is not None:
+        attributes = {**attributes, "error.type": error}
+    metrics.statement_seconds.record(seconds, attributes)
+    statement_span(name, seconds, attributes, error)
+
+
+@lru_cache(_MOST_STATEMENTS)
+def _described(statement: str) -> tuple[str, dict[str, str]]:
     kind, table = kind_of(statement)
     attributes = {"db.system.name": "postgresql", "db.operation.name": kind}
     if table:
         attributes["db.collection.name"] = table
-    if error is not None:
-        attributes["error.type"] = error
-    metrics.statement_seconds.record(seconds, attributes)
-    statement_span(f"{kind} {table}".rstrip(), seconds, attributes, error)
+    return f"{kind} {table}".rstrip(), attributes
 
 
-@lru_cache(_MOST_STATEMENTS)
 def kind_of(statement: str) -> tuple[str, str]:
     """What a statement does, and the first of our tables that it does it to; empty where it names none."""
     for found in _CHANGE.finditer(statement):

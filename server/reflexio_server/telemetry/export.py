@@ -9,12 +9,13 @@ from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from reflexio_server.telemetry import tracing
 from reflexio_server.telemetry.metrics import begin_at_zero
 
 _OTLP = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
@@ -55,7 +56,8 @@ def exporting(version: str, *, prometheus: bool) -> Iterator[None]:
         yield
         return
     resource = _resource(version)
-    meters = MeterProvider(readers, resource) if readers else None
+    # Without exemplars a measurement costs a third less; a trace is found by its request id, which the log has too.
+    meters = MeterProvider(readers, resource, exemplar_filter=AlwaysOffExemplarFilter()) if readers else None
     tracers = TracerProvider(resource=resource) if span_exporters else None
     if meters is not None:
         metrics.set_meter_provider(meters)
@@ -64,11 +66,13 @@ def exporting(version: str, *, prometheus: bool) -> Iterator[None]:
         for span_exporter in span_exporters:
             tracers.add_span_processor(BatchSpanProcessor(span_exporter))
         trace.set_tracer_provider(tracers)
+        tracing.turn(on=True)
     _is_on = True
     try:
         yield
     finally:
         _is_on = False
+        tracing.turn(on=False)
         # What was measured last is sent.
         for provider in (tracers, meters):
             if provider is not None:

@@ -10,6 +10,14 @@ from opentelemetry.util.types import AttributeValue
 
 _tracer = trace.get_tracer("reflexio")
 
+_is_on = False
+
+
+def turn(*, on: bool) -> None:
+    """Begin or cease to make spans."""
+    global _is_on  # noqa: PLW0603 -- one process, one server, and OpenTelemetry's provider is global too.
+    _is_on = on
+
 
 def trace_id() -> str | None:
     """The W3C id of the trace in progress, 32 hexadecimal digits: ours, or the caller's also where we trace nothing."""
@@ -38,6 +46,9 @@ def trace_of_caller(carrier: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def call_span(name: str, attributes: Mapping[str, AttributeValue]) -> Iterator[Span]:
     """The span of a call that is answered here; what the block sets on it says how it ended."""
+    if not _is_on:
+        yield trace.INVALID_SPAN
+        return
     with _tracer.start_as_current_span(
         name, kind=SpanKind.SERVER, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:
@@ -47,6 +58,9 @@ def call_span(name: str, attributes: Mapping[str, AttributeValue]) -> Iterator[S
 @contextmanager
 def work_span(name: str, attributes: Mapping[str, AttributeValue] | None = None) -> Iterator[Span]:
     """The span of a piece of work in this process. An exception marks it by its kind only: its text may be a user's."""
+    if not _is_on:
+        yield trace.INVALID_SPAN
+        return
     with _tracer.start_as_current_span(
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:
@@ -66,7 +80,7 @@ def statement_span(name: str, seconds: float, attributes: Mapping[str, Attribute
         attributes: What else there is to say.
         error: The kind of what went wrong; None where nothing did.
     """
-    if not trace.get_current_span().is_recording():
+    if not _is_on or not trace.get_current_span().is_recording():
         return  # Of what nobody called for there is too much.
     ended = time.time_ns()
     span = _tracer.start_span(
