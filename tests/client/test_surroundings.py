@@ -8,6 +8,7 @@ import reflexio
 from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo
 from opentelemetry import baggage, context, trace
+from reflexio.v1.interaction_service_pb2 import SearchInteractionsResponse
 from reflexio.v1.server_service_pb2 import WhoAmIResponse
 
 from tests.client.wire import refuse
@@ -55,6 +56,18 @@ async def test_baggage_travels_too(wire, wire_client):
     finally:
         context.detach(token)
     assert wire.metadata[0]["baggage"] == "tier=gold"
+
+
+async def test_the_calls_of_a_user_can_be_told_by_proxies_that_do_not_learn_who_it_is(wire, wire_client):
+    wire.answers["SearchInteractions"] = lambda *_: SearchInteractionsResponse()
+    wire.answers["WhoAmI"] = lambda *_: WhoAmIResponse()
+    for user_id in ("ana", "ana", "b\u00e4rbel"):
+        await wire_client.search_interactions(user_id=user_id, query="q")
+    await wire_client.whoami()
+    first, again, other = (metadata["x-reflexio-affinity"] for metadata in wire.metadata[:3])
+    assert first == again != other
+    assert not any("ana" in str(value) for value in wire.metadata[0].values())
+    assert "x-reflexio-affinity" not in wire.metadata[3]
 
 
 def test_a_program_without_opentelemetry_does_not_load_it():

@@ -1,5 +1,6 @@
 """What a call takes along of the program around it: the request id that it chose, and its OpenTelemetry trace."""
 
+import hashlib
 import re
 import sys
 import uuid
@@ -42,6 +43,14 @@ def x_request_id(request_id: str) -> Iterator[None]:
 def request_id_of_call() -> str:
     """The `x-request-id` of a call that is about to be made."""
     return _chosen.get() or str(uuid.uuid4())
+
+
+def affinity(user_id: str) -> str:
+    """By what a proxy may send the calls of one user to one replica, which then has that user's index in memory.
+
+    A digest: proxies log headers, and need not know users.
+    """
+    return hashlib.blake2b(user_id.encode(), digest_size=8).hexdigest()
 
 
 def trace_metadata() -> tuple[tuple[str, str], ...]:

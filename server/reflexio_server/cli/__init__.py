@@ -15,6 +15,7 @@ from reflexio_server import __version__
 _SUMMARIES = {
     "serve": "Run the service.",
     "status": "Say whether a server answers, and what it is.",
+    "health": "Say whether a server answers calls, for what watches containers.",
     "publish": "Store interactions from flags, a file or standard input.",
     "search": "Find a user's interactions by meaning and by words.",
     "interactions": "List the interactions of a user, or of everybody.",

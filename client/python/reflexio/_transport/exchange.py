@@ -12,7 +12,7 @@ from reflexio._calls.call import Call
 from reflexio._channel import timeout_seconds
 from reflexio._endpoint import Endpoint, find_endpoint
 from reflexio._rpc_errors import from_rpc_error
-from reflexio._surroundings import request_id_of_call, trace_metadata
+from reflexio._surroundings import affinity, request_id_of_call, trace_metadata
 from reflexio._tls import TlsOptions
 from reflexio._transport.attempts import Attempts
 
@@ -58,7 +58,12 @@ class Exchange:
         self._call = call
         self._connection = connection
         self._request_id = request_id_of_call()
-        self._trace = trace_metadata()
+        user_id = getattr(call.request, "user_id", "")
+        self._around = (
+            ("x-request-id", self._request_id),
+            *trace_metadata(),
+            *((("x-reflexio-affinity", affinity(user_id)),) if user_id else ()),
+        )
         self.renew()
 
     def renew(self) -> None:
@@ -68,9 +73,8 @@ class Exchange:
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What travels beside the request. Every attempt has the same `x-request-id`."""
-        always = (("x-request-id", self._request_id), *self._trace)
         key = self._connection.api_key
-        return (*always, ("authorization", f"Bearer {key}")) if key else always
+        return (*self._around, ("authorization", f"Bearer {key}")) if key else self._around
 
     def remaining(self) -> float:
         """Seconds that the next attempt may take."""
