@@ -164,7 +164,7 @@ class EmbeddingThread:
                 outcomes = self._encoded(batch)
             now = time.monotonic()
             metrics.batch_seconds.record(now - began, urgency)
-            metrics.texts.add(len(batch), urgency)
+            metrics.texts.add(len(batch), urgency["priority"])
             self._report(outcomes)
             if batch[0].priority is Priority.BACKLOG:
                 self._rests_until = now + _REST * (now - began)

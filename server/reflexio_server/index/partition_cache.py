@@ -165,7 +165,7 @@ class PartitionCache:
             return None
         async with self.kept(indexed):
             entry = self._entry(key, indexed.dimension)
-            metrics.index_reads.add(1, {"outcome": _outcome(entry, version)})
+            metrics.index_reads.add(1, _outcome(entry, version))
             while True:
                 if entry.followed.version < version:
                     await self._refresh(entry, version)
@@ -194,7 +194,7 @@ class PartitionCache:
             async with self._database.autocommit() as connection:
                 stale = await user_versions.with_deletions_since(connection, seen)
             for whose in stale:
-                metrics.index_drops.add(1, {"reason": "stale"})
+                metrics.index_drops.add(1, "stale")
                 self._drop_unused((*whose, self._embedder.name))
 
     def _entry(self, key: Key, dimension: int) -> _Entry:
@@ -261,7 +261,7 @@ class PartitionCache:
             key = next(unused, None)
             if key is None:
                 return
-            metrics.index_drops.add(1, {"reason": "eviction"})
+            metrics.index_drops.add(1, "eviction")
             self._drop_unused(key)
 
     def _drop_unused(self, key: Key) -> None:

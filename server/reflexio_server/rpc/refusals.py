@@ -16,8 +16,6 @@ def counted(error: E) -> E:
 
     Where a limit is the reason, its `scope` is told too: errors of limits take it from the code, never from a request.
     """
-    attributes = {"reason": error.reason.name.lower()}
-    if STATUS_CODES[error.reason] is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        attributes["limit"] = error.metadata.get("scope", "")
-    metrics.refusals.add(1, attributes)
+    is_limit = STATUS_CODES[error.reason] is grpc.StatusCode.RESOURCE_EXHAUSTED
+    metrics.refusals.add(1, error.reason.name.lower(), error.metadata.get("scope", "") if is_limit else "")
     return error

@@ -27,8 +27,6 @@ from reflexio_server.telemetry import metrics
 
 _log = structlog.get_logger("reflexio.search")
 
-_MODES = {mode: {"mode": mode.name.lower()} for mode in SearchMode}
-_NEWEST = {"mode": "newest"}
 
 A = TypeVar("A")
 
@@ -89,9 +87,9 @@ class Searcher:
             EmbeddingModelUnavailable: The model fails on the query, and words are not to be searched.
         """
         if not query.text.strip():
-            metrics.searches.add(1, _NEWEST)
+            metrics.searches.add(1, "newest")
             return await self._newest(org_id, query)
-        metrics.searches.add(1, _MODES[query.mode])
+        metrics.searches.add(1, query.mode.name.lower())
         hits: Sequence[Hit] = ()
         ranking = _Ranking(())
         truncated = False

@@ -1,7 +1,7 @@
 """Measures the statements that go to Postgres, whichever of the two ways they take. Their arguments are not looked at.
 
-What comes through SQLAlchemy is seen by its events. What goes straight to the driver goes through an object in
-between: the driver's own log of queries costs three times as much.
+What comes through SQLAlchemy is executed here; what goes straight to the driver goes through an object in between:
+the driver's own log of queries costs three times as much.
 """
 
 import re
@@ -25,21 +25,21 @@ _MOST_STATEMENTS = 1024
 
 def watch_engine(engine: AsyncEngine) -> None:
     """Measure what is sent through an engine."""
+    event.listen(engine.sync_engine, "do_execute", _execute)
 
-    def before(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        context.reflexio_began = time.perf_counter()
 
-    def after(_connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        _measured(statement, time.perf_counter() - context.reflexio_began, None)
-
-    def failed(context: Any) -> None:
-        began = getattr(context.execution_context, "reflexio_began", None)
-        if began is not None:
-            _measured(context.statement, time.perf_counter() - began, type(context.original_exception).__name__)
-
-    event.listen(engine.sync_engine, "before_cursor_execute", before)
-    event.listen(engine.sync_engine, "after_cursor_execute", after)
-    event.listen(engine.sync_engine, "handle_error", failed)
+def _execute(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
+    """Stands in for SQLAlchemy's own. Its events before and after a statement cost three times as much."""
+    began = time.perf_counter()
+    error = None
+    try:
+        cursor.execute(statement, parameters)
+    except BaseException as caught:
+        error = type(caught).__name__
+        raise
+    finally:
+        _measured(statement, time.perf_counter() - began, error)
+    return True
 
 
 class MeasuredConnection:
