@@ -9,6 +9,7 @@ from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.embed import batching
 from reflexio_server.embed.batching import EmbeddingThread
 from reflexio_server.embed.embedder import ModelUnavailable
+from reflexio_server.embed.sentence_transformer import SentenceTransformerEmbedder
 
 from tests.embed.gate import GatedEmbedder
 from tests.fakes.embedder import FakeEmbedder
@@ -213,3 +214,9 @@ async def test_while_publishes_come_the_backlog_rests_and_nobody_who_waits_does(
     await thread.stop()
     assert third.result.done()
     assert third.result.exception() is not None
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "~nobody-of-this-name/model"])
+def test_a_name_that_cannot_even_be_a_folder_is_reported_as_any_other(name):
+    with pytest.raises(ModelUnavailable):
+        SentenceTransformerEmbedder(name).load()

@@ -92,6 +92,7 @@ class EmbeddingThread:
         for job in left:
             if not job.result.done():
                 job.result.set_exception(NotReady("stopping"))
+                job.result.exception()  # Whoever asked may be gone, and asyncio would complain that nobody looked.
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 

@@ -46,15 +46,17 @@ class SentenceTransformerEmbedder:
         Raises:
             ModelUnavailable: It cannot be found, or the packaged one is damaged.
         """
-        path = verified_folder() if self._name == PACKAGED_MODEL else Path(self._name).expanduser()
-        is_local = path.is_dir()
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         # Else torch's threads spin while they wait for each other, and where Postgres or anything else needs a core
         # too, a batch of 16 that takes 70 ms now and then takes 750.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        if is_local:
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        packaged = verified_folder() if self._name == PACKAGED_MODEL else None
         try:
+            # What is no name of a file at all, for its length say, is an error already here.
+            path = packaged or Path(self._name).expanduser()
+            is_local = path.is_dir()
+            if is_local:
+                os.environ.setdefault("HF_HUB_OFFLINE", "1")
             self._model = _loaded(str(path) if is_local else self._name, is_local)
             self._dimension = self.encode(["warm up"]).shape[1]
             self._window = self._tokens_per_piece()
