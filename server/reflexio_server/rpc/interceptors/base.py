@@ -1,8 +1,9 @@
 """The frame of an interceptor: what grpc.aio wants, written once."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import grpc
 
@@ -54,6 +55,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor, ABC):
     @abstractmethod
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Do one's part, and `await proceed(request, context)` for the rest."""
+
+
+async def end_call(
+    context: Context, code: grpc.StatusCode, message: str, *trailers: tuple[str, str | bytes]
+) -> NoReturn:
+    """End a call with a status.
+
+    Raises:
+        grpc.aio.AbortError: It is ended.
+        asyncio.CancelledError: Its caller is gone and cannot be told.
+    """
+    try:
+        await context.abort(code, message, trailers)
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None
 
 
 def behavior_of(handler: Handler) -> Proceed:

@@ -8,7 +8,7 @@ import structlog
 from google.rpc.status_pb2 import Status
 
 from reflexio_server.domain.errors import InternalError, Reason, ReflexioError
-from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed, end_call
 from reflexio_server.rpc.interceptors.logging import REQUEST_ID, call_id
 from reflexio_server.rpc.refusals import counted
 from reflexio_server.rpc.status import status_of
@@ -56,5 +56,5 @@ class Errors(CallInterceptor):
 
 async def _abort(context: Context, status: Status) -> None:
     code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    trailers = ((REQUEST_ID, call_id.get()), ("grpc-status-details-bin", status.SerializeToString()))
-    await context.abort(code, status.message, trailers)
+    details = ("grpc-status-details-bin", status.SerializeToString())
+    await end_call(context, code, status.message, (REQUEST_ID, call_id.get()), details)

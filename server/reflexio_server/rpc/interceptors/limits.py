@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 
 from reflexio_server.domain.errors import TooManyCalls
-from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed, end_call
 
 
 class Limits(CallInterceptor):
@@ -27,7 +27,7 @@ class Limits(CallInterceptor):
         """Let the call through if there is room, and somebody still waits for its answer."""
         remaining = context.time_remaining()
         if remaining is not None and remaining <= 0:
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline was over before the call began")
+            await end_call(context, grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline was over before the call began")
         scope = "streams" if method in self._streams else "calls"
         if self._under_way[scope] >= self._most[scope]:
             raise TooManyCalls(scope, self._most[scope])
