@@ -12,6 +12,7 @@ from reflexio_server.app import Application
 from reflexio_server.domain.errors import DatabaseUnavailable, StorageFull
 from reflexio_server.embed.embedder import ModelUnavailable
 from reflexio_server.processes.cannot_start import CannotStart
+from reflexio_server.processes.descriptors import make_room_for
 from reflexio_server.processes.metrics_endpoint import metrics_endpoint
 from reflexio_server.rpc.listening import CannotListen, UnsafeSettings
 from reflexio_server.settings import Settings
@@ -45,6 +46,7 @@ async def serve(
     Raises:
         CannotStart: It says why.
     """
+    make_room_for(settings.max_connections)
     with ExitStack() as listening:
         _expose_metrics(settings, metrics_socket, listening)
         await _serve(settings, announce, worker_of, supervisor)
