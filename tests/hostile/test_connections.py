@@ -6,12 +6,15 @@ from contextlib import ExitStack
 import grpc
 import pytest
 from grpc import StatusCode
+from reflexio.v1 import data_service_pb2
 from reflexio.v1 import interaction_service_pb2 as pb
 from reflexio.v1.server_service_pb2 import WhoAmIRequest
 
+from tests.embed.eventually import eventually
 from tests.hostile.garbage import PREFACE, SETTINGS, RawConnection, frame
 from tests.rpc.wire import Caller, path_of, refused
 from tests.running import running_server
+from tests.validate.pictures import picture
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +22,10 @@ def strict(postgres):
     """A server that has little patience."""
     settings = {
         "handshake_seconds": 0.5,
-        "connection_idle_seconds": 0.5,
+        "connection_idle_seconds": 2,
         "stream_idle_seconds": 0.5,
         "max_connections": 20,
+        "max_concurrent_streams": 1,
         "max_metadata_kb": 8,
         "max_interactions_per_request": 3,
         "max_query_bytes": 100,
@@ -158,3 +162,32 @@ async def test_a_stream_whose_caller_falls_silent_ends(call):
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await stream.read()
         assert ended.value.code() is StatusCode.UNAVAILABLE
+
+
+async def test_an_export_that_nobody_reads_ends_and_makes_room(call):
+    pictures = [{"image": picture() + bytes(9_000_000)}] * 3
+    request = pb.PublishInteractionsRequest(user_id="reader", interactions=pictures)
+    await call("PublishInteractions", request)
+    unread = call.channel.unary_stream(path_of("ExportData"))(b"")
+    try:
+
+        async def there_is_room():
+            try:
+                await call("ExportData", data_service_pb2.ExportDataRequest(user_id="nobody"))
+            except grpc.aio.AioRpcError as error:
+                return error.code() is not StatusCode.RESOURCE_EXHAUSTED
+            return True
+
+        assert not await there_is_room()
+        await eventually(there_is_room)
+    finally:
+        unread.cancel()
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_a_small_message_that_is_large_when_unpacked_is_refused(strict, compression):
+    options = [("grpc.max_send_message_length", -1)]
+    async with grpc.aio.insecure_channel(strict.target, compression=compression, options=options) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await channel.unary_unary(path_of("PublishInteractions"))(bytes(40_000_000), timeout=60)
+        assert refusal.value.code() is StatusCode.RESOURCE_EXHAUSTED

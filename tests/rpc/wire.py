@@ -113,14 +113,15 @@ async def refused(call: Awaitable[Any]) -> Refusal:
     try:
         answer = await call
     except grpc.aio.AioRpcError as error:
-        return _refusal(error)
+        return refusal_of(error)
     except RefusedInStream as error:
         return refusal_in_stream(error.refusal)
     message = f"the call was answered: {answer!r}"[:1000]
     raise AssertionError(message)
 
 
-def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
+def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
+    """What a failed call tells."""
     trailers = dict(error.trailing_metadata() or ())
     found = Status.FromString(trailers.get("grpc-status-details-bin", b""))
     values: dict[str, Any] = {"code": error.code(), "message": error.details() or ""}
