@@ -2,18 +2,31 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
 import pytest
 from reflexio_server import logs
+from reflexio_server.access import passwords
 from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.identity import logins
 from reflexio_server.store.database import Database
 from reflexio_server.store.migrate import migrate
 
 from tests.running import Postgres, RunningServer, running_server
 
 _org_ids = count(1000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Hashes that cost nothing, and answers that are not held back; tests/access looks at the real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap = replace(passwords.PARAMETERS, time_cost=1, memory_cost=8)
+        patch.setattr(passwords, "PARAMETERS", cheap)
+        patch.setattr(logins, "LEAST_SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

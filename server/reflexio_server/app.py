@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from reflexio_server.access.passwords import Passwords
 from reflexio_server.embed.backlog import Backlog
 from reflexio_server.embed.backlog_limits import BacklogLimits
 from reflexio_server.embed.embedder import Embedder
@@ -14,12 +15,15 @@ from reflexio_server.embed.models import EmbeddingModels
 from reflexio_server.embed.packaged_embedder import embedder_for
 from reflexio_server.embed.reindexer import Reindexer
 from reflexio_server.identity.authenticator import Authenticator
+from reflexio_server.identity.directory import Directory
+from reflexio_server.identity.logins import Logins
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.index.stale_sweep import StaleSweep
 from reflexio_server.publish.housekeeping import Housekeeping
 from reflexio_server.publish.importer import Importer
 from reflexio_server.publish.publisher import Publisher
 from reflexio_server.publish.retention import Retention
+from reflexio_server.rpc.access_service import AccessService
 from reflexio_server.rpc.call_limits import CallLimits
 from reflexio_server.rpc.certificates import CertificateFiles, Certificates
 from reflexio_server.rpc.data_service import DataService
@@ -115,6 +119,7 @@ class Application:
         publications = PublicationStore(database, interaction_ids, settings.text_search_config)
         imports = ImportStore(database, interaction_ids, settings.text_search_config)
         self._housekeeping = Housekeeping(database, publications, Retention(database))
+        self._passwords = Passwords()
         content_rules = ContentRules(
             ImageRules(settings.max_image_mb * _MIB, settings.max_image_megapixels * 1_000_000),
             most_interactions=settings.max_interactions_per_request,
@@ -149,6 +154,11 @@ class Application:
                 content_rules,
             ),
             ServerService(self._reindexer, self._backlog, self._index, location, settings.max_message_mb * _MIB),
+            AccessService(
+                Logins(database, self._passwords),
+                Directory(database, self._passwords),
+                asks_for_keys=settings.auth == "api-key",
+            ),
             authenticator=Authenticator(database) if settings.auth == "api-key" else None,
             transport=Transport.of(settings, shares_port=self._shares_port),
             certificates=Certificates(files) if files is not None else None,
@@ -181,6 +191,7 @@ class Application:
             self._database.open(url)
             started.push_async_callback(self._database.close)
             started.callback(self._index.close)
+            started.callback(self._passwords.close)
             await migrate(self._database)
             await require_config(self._database, self._settings.text_search_config)
             await self._models.start()

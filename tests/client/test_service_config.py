@@ -1,11 +1,17 @@
 """The policy file applies: gRPC ignores a misspelt service without a word."""
 
 from reflexio._channel import TimeoutClass, service_config, timeout_seconds
-from reflexio.v1 import data_service_pb2, interaction_service_pb2, request_service_pb2, server_service_pb2
+from reflexio.v1 import (
+    access_service_pb2,
+    data_service_pb2,
+    interaction_service_pb2,
+    request_service_pb2,
+    server_service_pb2,
+)
 
 from tests.client.wire import METHODS
 
-MODULES = (data_service_pb2, interaction_service_pb2, request_service_pb2, server_service_pb2)
+MODULES = (data_service_pb2, interaction_service_pb2, request_service_pb2, server_service_pb2, access_service_pb2)
 FILES = [module.DESCRIPTOR for module in MODULES]
 SERVICES = {service.full_name: service for file in FILES for service in file.services_by_name.values()}
 
@@ -14,6 +20,17 @@ def test_every_service_has_a_retry_policy_and_none_is_misspelt():
     [group] = service_config()["methodConfig"]
 
     assert {name["service"] for name in group["name"]} == set(SERVICES)
+    assert {name["method"] for name in group["name"] if "method" in name} <= set(
+        SERVICES["reflexio.v1.AccessService"].methods_by_name
+    )
+
+
+def test_what_makes_something_new_each_time_is_not_repeated():
+    [group] = service_config()["methodConfig"]
+    repeated = {name["method"] for name in group["name"] if "method" in name}
+
+    assert not [name for name in repeated if name.startswith(("Create", "Delete", "Login", "ChangePassword"))]
+    assert {name["service"] for name in group["name"] if "method" in name} == {"reflexio.v1.AccessService"}
 
 
 def test_only_what_is_unavailable_is_tried_again():

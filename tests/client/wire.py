@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
-from reflexio._calls import data, interactions, publishing, requests, searching, server, streaming
+from reflexio._calls import access, data, interactions, publishing, requests, searching, server, streaming
 from reflexio._calls.call import Method
 
 METHODS: list[Method] = [
@@ -34,6 +34,7 @@ METHODS: list[Method] = [
     server.SERVER_INFO,
     server.START_REINDEX,
     server.CANCEL_REINDEX,
+    *(value for value in vars(access).values() if isinstance(value, Method)),
 ]
 
 STREAMS = {data.EXPORT.name: "unary_stream", data.IMPORT.name: "stream_stream"}

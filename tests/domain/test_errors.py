@@ -64,5 +64,6 @@ def test_only_what_passes_by_itself_is_worth_repeating(found: type[ReflexioError
         Reason.BACKLOG_FULL,
         Reason.RATE_LIMITED,
         Reason.STREAM_IDLE,
+        Reason.TOO_MANY_LOGINS,
     }
     assert (found.retry_after is not None) == (found.reason in passing)

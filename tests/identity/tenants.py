@@ -42,14 +42,16 @@ async def make_tenant(
         if org_id is None:
             org_id = await connection.fetchval("insert into organizations (name) values ($1) returning org_id", name)
         assert org_id is not None
-        account_id = await accounts.create(connection, OrgId(org_id), email, AccessRole.ADMIN, password_hash)
-        assert account_id is not None
+        account = await accounts.create(connection, OrgId(org_id), email, AccessRole.ADMIN, password_hash)
+        assert account is not None
         keys = {role: new_key() for role in AccessRole}
-        key_ids = {
-            role: await api_keys.create(connection, OrgId(org_id), account_id, key, f"the {role.name}'s", role)
-            for role, key in keys.items()
-        }
-    return Tenant(OrgId(org_id), name, email, account_id, keys, key_ids)
+        key_ids = {}
+        for role, key in keys.items():
+            whose = (OrgId(org_id), account.account_id)
+            made = await api_keys.create(connection, *whose, key, f"the {role.name}'s", role, 1000)
+            assert made is not None
+            key_ids[role] = made.api_key_id
+    return Tenant(OrgId(org_id), name, email, account.account_id, keys, key_ids)
 
 
 def made(database_url: str, **options: object) -> Tenant:

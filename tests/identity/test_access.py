@@ -164,7 +164,7 @@ async def test_a_revoked_key_is_refused_from_the_next_call_on_and_others_are_not
     tenant = await new_tenant()
     await ask("WhoAmI", WHO, metadata=tenant.bearer(AccessRole.MEMBER))
     async with keyed_database.direct() as connection:
-        await api_keys.revoke(connection, tenant.org_id, tenant.key_ids[AccessRole.MEMBER])
+        await api_keys.revoke(connection, tenant.org_id, tenant.key_ids[AccessRole.MEMBER], None)
     refusal = await refused(ask("WhoAmI", WHO, metadata=tenant.bearer(AccessRole.MEMBER)))
     assert refusal.reason == "API_KEY_INVALID"
     await ask("WhoAmI", WHO, metadata=tenant.bearer(AccessRole.READER))
@@ -201,7 +201,7 @@ async def test_a_stream_ends_soon_after_its_key_is_revoked(
     await call.write(interactions.StreamPublishInteractionsRequest(publish=publish))
     assert (await call.read()).HasField("published"), "it goes on while the key is good"
     async with keyed_database.direct() as connection:
-        await api_keys.revoke(connection, tenant.org_id, tenant.key_ids[AccessRole.MEMBER])
+        await api_keys.revoke(connection, tenant.org_id, tenant.key_ids[AccessRole.MEMBER], None)
     async with asyncio.timeout(10):
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await call.read()

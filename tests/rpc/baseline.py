@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from google.protobuf.message import Message
+from reflexio.v1 import access_service_pb2 as access
 from reflexio.v1 import data_service_pb2 as data
 from reflexio.v1 import interaction_service_pb2 as interactions
 from reflexio.v1 import request_service_pb2 as requests
@@ -50,6 +51,7 @@ async def snapshot(call: Caller, there: Baseline) -> list[Message]:
 
 
 _imported_ids = count(7_000_000_000)
+_new_names = count(1)
 
 
 def record(user_id: str, *interactions: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -57,6 +59,16 @@ def record(user_id: str, *interactions: dict[str, Any], **fields: Any) -> dict[s
     now = {"seconds": int(time.time())}
     said = [{"interaction_id": next(_imported_ids), "created_at": now, **interaction} for interaction in interactions]
     return {"request_id": str(uuid4()), "user_id": user_id, "created_at": now, "interactions": said, **fields}
+
+
+def unused_name(kind: str) -> str:
+    """A name that nothing has."""
+    return f"{kind}-{next(_new_names)}-{uuid4()}"
+
+
+def unused_email() -> str:
+    """An address that no account has."""
+    return f"{unused_name('somebody')}@example.com"
 
 
 GOOD: dict[str, Callable[[Baseline], Message]] = {
@@ -90,8 +102,37 @@ GOOD: dict[str, Callable[[Baseline], Message]] = {
     "GetServerInfo": lambda there: server.GetServerInfoRequest(),
     "StartReindex": lambda there: server.StartReindexRequest(),
     "CancelReindex": lambda there: server.CancelReindexRequest(),
+    "Login": lambda there: access.LoginRequest(email=unused_email(), password="what they think"),
+    "ChangePassword": lambda there: access.ChangePasswordRequest(
+        email=unused_email(), current_password="what they think", new_password="what they will think"
+    ),
+    "CreateApiKey": lambda there: access.CreateApiKeyRequest(name="a key", account_email=unused_email()),
+    "ListApiKeys": lambda there: access.ListApiKeysRequest(),
+    "RevokeApiKey": lambda there: access.RevokeApiKeyRequest(api_key_id=2**62),
+    "CreateAccount": lambda there: access.CreateAccountRequest(email=unused_email(), password="what they think"),
+    "ListAccounts": lambda there: access.ListAccountsRequest(),
+    "UpdateAccount": lambda there: access.UpdateAccountRequest(email=unused_email()),
+    "CreateOrganization": lambda there: access.CreateOrganizationRequest(
+        name=unused_name("organisation"), admin_email=unused_email(), admin_password="what they think"
+    ),
+    "ListOrganizations": lambda there: access.ListOrganizationsRequest(),
+    "CreateCertificateIdentity": lambda there: access.CreateCertificateIdentityRequest(
+        uri=f"spiffe://example.com/{unused_name('program')}", organization_name="default"
+    ),
+    "ListCertificateIdentities": lambda there: access.ListCertificateIdentitiesRequest(),
+    "DeleteCertificateIdentity": lambda there: access.DeleteCertificateIdentityRequest(uri="spiffe://example.com/x"),
+    "ListAuditEvents": lambda there: access.ListAuditEventsRequest(),
 }
-"""A request of each method that would be carried out."""
+"""A request of each method that would be carried out, if there were what it names."""
+
+NOT_THERE = {
+    "ChangePassword": "LOGIN_REFUSED",
+    "CreateApiKey": "NOT_FOUND",
+    "RevokeApiKey": "NOT_FOUND",
+    "UpdateAccount": "NOT_FOUND",
+    "DeleteCertificateIdentity": "NOT_FOUND",
+}
+"""Of those that name what is not there: with which reason they are refused."""
 
 
 def changed(good: Message, fields: dict[str, Any]) -> Message:

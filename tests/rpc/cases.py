@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct, Value
 from reflexio.v1.interaction_service_pb2 import PublishInteractionsRequest
 
+from tests.rpc.access_cases import ACCESS, NUMBERED_LISTS
 from tests.rpc.case import DAY_AFTER_TOMORROW, NO_TIMES, OUTSIDE_TIME, Case
 from tests.rpc.data_cases import ERASURE, IMPORTS, RETENTION, imported
 from tests.rpc.text_fields import MOST_BYTES, TEXT_FIELDS
@@ -151,6 +152,7 @@ LISTS = [
     *_pages("ListInteractions"),
     *_pages("ListAllInteractions"),
     *_pages("ListRequests"),
+    *(case for method in NUMBERED_LISTS for case in _pages(method)),
     Case("ListRequests", "a negative skip", "skip", "int32.gte", {"skip": -1}),
     Case("ListRequests", "a very negative skip", "skip", "int32.gte", {"skip": -(2**31)}),
     Case(
@@ -210,4 +212,16 @@ STREAMED = [
 # An import may bring an empty request, and must say when everything happened.
 IMPORTED = [imported(case) for case in PUBLISH if case.name != "no interactions"]
 
-CASES = [*PUBLISH, *STREAMED, *SEARCH, *LISTS, *DELETES, *IMPORTED, *IMPORTS, *RETENTION, *ERASURE, *TEXTS]
+CASES = [
+    *PUBLISH,
+    *STREAMED,
+    *SEARCH,
+    *LISTS,
+    *DELETES,
+    *IMPORTED,
+    *IMPORTS,
+    *RETENTION,
+    *ERASURE,
+    *ACCESS,
+    *TEXTS,
+]

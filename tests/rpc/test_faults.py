@@ -21,7 +21,7 @@ from tests.rpc.embedders import SECRET, BrokenEmbedder, HeldEmbedder
 from tests.rpc.wire import METHODS, Caller, refused
 from tests.running import Postgres, running_server
 
-WITHOUT_DATABASE = {"WhoAmI"}
+WITHOUT_DATABASE = {"WhoAmI", "Login"}
 
 
 @pytest.fixture

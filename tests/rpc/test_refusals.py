@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from grpc import StatusCode
 
-from tests.rpc.baseline import GOOD, Baseline, changed, snapshot
+from tests.rpc.baseline import GOOD, NOT_THERE, Baseline, changed, snapshot
 from tests.rpc.cases import CASES, Case
 from tests.rpc.text_fields import MOST_BYTES, TEXT_FIELDS, TextField, leaves
 from tests.rpc.wire import METHODS, Caller, refused
@@ -50,12 +50,22 @@ async def test_a_text_may_have_as_many_bytes_as_the_contract_says(call: Caller, 
     most = MOST_BYTES[field.name]
     # Else one method would come with the idempotency key of the other.
     letter = "ü" if METHODS[field.method].client_streaming else "é"
-    text = "http://host/".ljust(most, "x") if field.name == "interacted_image_url" else letter * (most // 2)
+    # Else what one method makes would be found by the other.
+    own = field.method if METHODS[field.method].containing_service.name == "AccessService" else ""
+    text = (own[: len(own) // 2 * 2] + letter * most).encode()[:most].decode()
+    if field.name == "interacted_image_url":
+        text = "http://host/".ljust(most, "x")
+    elif field.name.endswith("email"):
+        text = f"{own}@example.com".rjust(most, "x")
     request = field.put(GOOD[field.method](there), text)
     if field.name == "page_token":
         assert (await refused(call(field.method, request))).reason == "INVALID_PAGE_TOKEN"
     elif field.name == "embedding_model":
         assert (await refused(call(field.method, request))).reason == "MODEL_UNAVAILABLE"
+    elif field.method in NOT_THERE:
+        assert (await refused(call(field.method, request))).reason == NOT_THERE[field.method]
+    elif (field.method, field.name) == ("CreateCertificateIdentity", "organization_name"):
+        assert (await refused(call(field.method, request))).reason == "NOT_FOUND"
     else:
         await call(field.method, request)
 

@@ -11,6 +11,8 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from reflexio.v1 import (
+    access_service_pb2,
+    access_service_pb2_grpc,
     data_service_pb2,
     data_service_pb2_grpc,
     error_reason_pb2,
@@ -25,7 +27,13 @@ from reflexio.v1 import (
 
 METHODS: dict[str, MethodDescriptor] = {
     method.name: method
-    for file in (interaction_service_pb2, request_service_pb2, data_service_pb2, server_service_pb2)
+    for file in (
+        interaction_service_pb2,
+        request_service_pb2,
+        data_service_pb2,
+        server_service_pb2,
+        access_service_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -47,6 +55,7 @@ class Caller:
             request_service_pb2_grpc.RequestServiceStub(self.channel),
             data_service_pb2_grpc.DataServiceStub(self.channel),
             server_service_pb2_grpc.ServerServiceStub(self.channel),
+            access_service_pb2_grpc.AccessServiceStub(self.channel),
         )
 
     def __call__(self, method: str, request: Message, **options: Any) -> Awaitable[Any]:

@@ -1,9 +1,8 @@
-"""What the documents' code cannot have by itself: a server's address, what `...` stands for, an account.
+"""What the documents' code cannot have by itself: a server's address, and what `...` stands for.
 
 The syntax tree is changed and nothing else. The endpoint on this machine that a document names becomes the address of
 the server under test. A list that holds only `...` becomes the name `ELIDED`, which the test supplies like any other
-name that a document uses without defining it. Statements that need `login` are set aside, and with them those that
-read what they assign.
+name that a document uses without defining it.
 """
 
 import ast
@@ -19,29 +18,14 @@ _PICTURE = re.compile(r"(?!\w+://).*\.(?:jpe?g|png|gif|webp)")
 class Adaptation:
     """Makes a document's code runnable, one piece after the other."""
 
-    def __init__(self, url: str, waiting: frozenset[str]) -> None:
-        """`waiting` are the client's methods that do not exist yet."""
+    def __init__(self, url: str) -> None:
         self._replace = _Replacement(url)
-        self._waiting = waiting
-        self._waiting_names: set[str] = set()
-        self.set_aside: list[str] = []
 
     def of(self, source: str) -> ast.Module:
         """The code to run in place of `source`."""
         tree = ast.parse(source)
-        tree.body = [self._replace.visit(statement) for statement in tree.body if not self._waits(statement)]
+        tree.body = [self._replace.visit(statement) for statement in tree.body]
         return ast.fix_missing_locations(tree)
-
-    def _waits(self, statement: ast.stmt) -> bool:
-        nodes = list(ast.walk(statement))
-        if not (
-            {node.attr for node in nodes if isinstance(node, ast.Attribute)} & self._waiting
-            or {node.id for node in nodes if isinstance(node, ast.Name)} & self._waiting_names
-        ):
-            return False
-        self._waiting_names |= _names(statement, ast.Store)
-        self.set_aside.append(ast.unparse(statement))
-        return True
 
 
 class _Replacement(ast.NodeTransformer):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import reflexio
+from reflexio_server.access.keys import is_key
 
 from tests.seeds.recording import RecordedCall
 
@@ -36,6 +37,12 @@ def check(call: RecordedCall) -> None:
     """Fail unless the answer of `call` is right, and so is what it changed."""
     assert call.answer.success is True
     _CHECKS[call.method](call)
+
+
+def _login(call: RecordedCall) -> None:
+    assert call.after == call.before
+    assert is_key(call.answer.api_key)
+    assert call.answer.organization_id == 1
 
 
 def _publish_interaction(call: RecordedCall) -> None:
@@ -151,6 +158,7 @@ def _deletion_answer(call: RecordedCall, **counts: int) -> None:
 
 
 _CHECKS: dict[str, Callable[[RecordedCall], None]] = {
+    "login": _login,
     "publish_interaction": _publish_interaction,
     "search_interactions": _search_interactions,
     "get_interactions": _get_interactions,

@@ -17,8 +17,6 @@ from tests.seeds.extraction import Document
 from tests.seeds.recording import Observer, RecordedCall, recording_client
 from tests.seeds.supplies import EARLIER, paint, supplied
 
-WAITING = frozenset({"login"})
-
 
 @dataclass
 class Run:
@@ -31,8 +29,6 @@ class Run:
     printed: dict[str, str] = field(default_factory=dict)
     """What each piece of code printed, by its source."""
     namespace: dict[str, Any] = field(default_factory=dict)
-    set_aside: list[str] = field(default_factory=list)
-    """The statements that were not run."""
 
     def calls_of(self, method: str) -> list[RecordedCall]:
         """The calls of one method, in order."""
@@ -45,17 +41,19 @@ class Run:
 
 
 @contextmanager
-def executed(document: Document, url: str, folder: Path) -> Iterator[Run]:
+def executed(document: Document, url: str, folder: Path, api_key: str = "key-of-the-reader") -> Iterator[Run]:
     """Run a document against the empty server at `url`, in `folder`; its clients are open inside the `with`.
+
+    `api_key` is what its reader has in the environment, and what is looked at the server with.
 
     Functions that it defines for its readers and does not call itself are called at the end, with its own variables of
     the same names as their parameters.
     """
-    run = Run(document, folder, Observer(url))
+    run = Run(document, folder, Observer(url, api_key))
     try:
         for publish in EARLIER:
             run.observer.client.publish_interaction(**publish)
-        _execute(run, url)
+        _execute(run, url, api_key)
         yield run
     finally:
         for value in [*run.namespace.values(), run.observer.client]:
@@ -63,14 +61,14 @@ def executed(document: Document, url: str, folder: Path) -> Iterator[Run]:
                 value.close()
 
 
-def _execute(run: Run, url: str) -> None:
+def _execute(run: Run, url: str, api_key: str) -> None:
     client_class = recording_client(run.observer, run.calls)
-    adaptation = Adaptation(url, WAITING)
+    adaptation = Adaptation(url)
     blocks = run.document.blocks
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reflexio, "ReflexioClient", client_class)
         patch.setenv("REFLEXIO_API_URL", url)
-        patch.setenv("REFLEXIO_API_KEY", "key-of-the-reader")
+        patch.setenv("REFLEXIO_API_KEY", api_key)
         patch.chdir(run.folder)
         for block in blocks:
             for path in sorted(pictures(block.source)):
@@ -79,7 +77,6 @@ def _execute(run: Run, url: str) -> None:
         for function, parameters in functions("\n".join(block.source for block in blocks)).items():
             source = f"{function}_returned = {function}({', '.join(parameters)})"
             _run_piece(run, source, ast.parse(source), f"{run.document.name}: {function}")
-    run.set_aside = adaptation.set_aside
 
 
 def _run_piece(run: Run, source: str, tree: ast.Module, name: str) -> None:

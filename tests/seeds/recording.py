@@ -49,8 +49,8 @@ class RecordedCall:
 class Observer:
     """Looks at a server with a client of its own."""
 
-    def __init__(self, url: str) -> None:
-        self.client = reflexio.ReflexioClient(url_endpoint=url)
+    def __init__(self, url: str, api_key: str) -> None:
+        self.client = reflexio.ReflexioClient(api_key=api_key, url_endpoint=url)
 
     def stored(self) -> Stored:
         """What the server holds at the moment, with its pictures."""
@@ -103,7 +103,7 @@ def recording_client(observer: Observer, calls: list[RecordedCall]) -> type[refl
 
     methods = {
         name: recorded(member)
-        for name, member in vars(reflexio.ReflexioClient).items()
-        if inspect.isfunction(member) and not name.startswith("_") and name != "close"
+        for name, member in inspect.getmembers(reflexio.ReflexioClient, inspect.isfunction)
+        if not name.startswith("_") and name != "close"
     }
     return type("RecordingClient", (reflexio.ReflexioClient,), methods)

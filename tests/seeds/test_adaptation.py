@@ -11,7 +11,7 @@ URL = "http://127.0.0.1:4321"
 
 @pytest.fixture
 def adaptation() -> Adaptation:
-    return Adaptation(URL, frozenset({"login"}))
+    return Adaptation(URL)
 
 
 @pytest.mark.parametrize(
@@ -27,15 +27,6 @@ def adaptation() -> Adaptation:
 )
 def test_addresses_and_ellipses_are_replaced(adaptation: Adaptation, source: str, runs_as: str | None):
     assert ast.unparse(adaptation.of(source)) == ast.unparse(ast.parse(runs_as or source))
-    assert adaptation.set_aside == []
-
-
-def test_what_needs_a_login_is_set_aside_with_all_that_depends_on_it(adaptation: Adaptation):
-    first = adaptation.of("client = C()\ntoken = client.login('me', 'secret')\nclient.publish()")
-    second = adaptation.of("key = token.api_key\nlog = []\nprint(key)")
-    assert ast.unparse(first) == "client = C()\nclient.publish()"
-    assert ast.unparse(second) == "log = []"
-    assert adaptation.set_aside == ["token = client.login('me', 'secret')", "key = token.api_key", "print(key)"]
 
 
 def test_undefined_names_are_those_that_neither_the_code_nor_python_defines():

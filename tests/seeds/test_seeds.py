@@ -5,10 +5,9 @@ from collections import Counter
 from datetime import datetime
 
 import pytest
-import reflexio
 
 from tests.seeds.answers import check
-from tests.seeds.execution import WAITING, Run
+from tests.seeds.execution import Run
 from tests.seeds.extraction import FOLDER, documents
 from tests.seeds.supplies import EARLIER
 
@@ -29,24 +28,16 @@ every_document = documents_with("client.")
 
 
 @every_document
-def test_everything_runs_but_what_waits(run: Run):
+def test_everything_runs(run: Run):
     assert len(run.printed) >= len(run.document.blocks)
-    waiting = [statement for statement in run.set_aside if not any(f".{name}(" in statement for name in WAITING)]
-    assert waiting == []
-    assert len(run.set_aside) == run.document.text.count("client.login(")
-
-
-def test_what_waits_does_not_exist_yet():
-    existing = WAITING & set(dir(reflexio.ReflexioClient))
-    assert existing == set(), "it is there now: let the documents run it"
 
 
 @every_document
 def test_every_call_is_made(run: Run):
     written = run.document.client_calls
     made = Counter(call.method for call in run.calls)
-    assert {method for method in written if method not in WAITING} == made.keys()
-    assert all(made[method] >= count for method, count in written.items() if method not in WAITING)
+    assert written.keys() == made.keys()
+    assert all(made[method] >= count for method, count in written.items())
 
 
 @every_document

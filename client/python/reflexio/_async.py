@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar
 
 from reflexio import _calls as calls
 from reflexio import models
+from reflexio._async_access import AsyncAccessCalls
 from reflexio._async_data import AsyncDataCalls
 from reflexio._calls.call import Call
 from reflexio._tls import TlsOptions
@@ -17,7 +18,7 @@ T = TypeVar("T")
 Time = int | float | datetime
 
 
-class AsyncReflexioClient(AsyncDataCalls):
+class AsyncReflexioClient(AsyncDataCalls, AsyncAccessCalls):
     """`ReflexioClient` with its methods awaited.
 
     Nothing is sent before the first call. One client serves any number of tasks, event loops and threads; a forked

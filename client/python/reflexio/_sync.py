@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar
 
 from reflexio import _calls as calls
 from reflexio import models
+from reflexio._access import AccessCalls
 from reflexio._calls.call import Call
 from reflexio._data import DataCalls
 from reflexio._tls import TlsOptions
@@ -17,7 +18,7 @@ T = TypeVar("T")
 Time = int | float | datetime
 
 
-class ReflexioClient(DataCalls):
+class ReflexioClient(DataCalls, AccessCalls):
     """Records what users and agents say and do, and gives it back by meaning.
 
     Nothing is sent before the first call. One client serves any number of threads; a forked child gets a connection of

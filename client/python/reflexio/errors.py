@@ -7,7 +7,8 @@ ReflexioError
 │   └── MalformedRequestError                  client and server do not speak the same version
 ├── AlreadyExistsError
 │   ├── IdempotencyKeyReusedError              the key was used for a publish with other content
-│   └── ImportConflictError                    something else has an id of what was to be imported
+│   ├── ImportConflictError                    something else has an id of what was to be imported
+│   └── NameTakenError                         there is an account or organisation of this name
 ├── UnavailableError                           trying again later may help
 │   ├── ServerUnreachableError (ConnectionError)   nothing answered at the endpoint
 │   ├── NotReadyError                          the server is starting or stopping
@@ -19,14 +20,20 @@ ReflexioError
 │   ├── TooManyCallsError                      the server is working on as many calls as it takes
 │   ├── BacklogFullError                       too much waits for being embedded; nothing was stored
 │   └── RateLimitedError                       too much in a second with one API key; nothing was changed
+│   └── TooManyLoginsError                     too many logins failed
 ├── UnauthenticatedError                       no API key, or not a valid one
 │   ├── ApiKeyMissingError                     the server asks for one, and none was given
-│   └── ApiKeyInvalidError                     it is unknown or revoked, or its account is disabled
+│   ├── ApiKeyInvalidError                     it is unknown or revoked, or its account is disabled
+│   └── LoginRefusedError                      the address or the password is wrong
 ├── PermissionDeniedError                      the API key may not do this
 ├── NotFoundError
 ├── FailedPreconditionError
 │   ├── ModelUnavailableError                  an embedding model cannot be loaded, or fails on a query
-│   └── ReindexUnderWayError                   the change to another embedding model is under way
+│   ├── ReindexUnderWayError                   the change to another embedding model is under way
+│   ├── OrganizationNeededError                the address has accounts in several organisations; name one
+│   ├── LastAdminError                         the organisation would have no administrator left
+│   ├── TooManyApiKeysError                    the account has as many keys as it may have
+│   └── NoAccountError                         the caller has no account, and none was named
 ├── UnimplementedError                         the server does not know the method
 ├── InternalError                              a fault of the server
 ├── CallCancelledError
@@ -36,40 +43,8 @@ Branch on the class or on `reason`, never on the text. A reason that this versio
 the class that belongs to the gRPC status, so an old client makes sense of a newer server.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-
-
-@dataclass(frozen=True, slots=True)
-class FieldViolation:
-    """One argument that breaks one rule."""
-
-    field: str
-    """Which, as the Python client names it: `end_time`, `interactions[0].role`."""
-    description: str
-    """What the rule asks for."""
-
-
-class ReflexioError(Exception):
-    """Base of everything that the client raises.
-
-    Where a server's answer or its absence was the reason, `__cause__` is the `grpc.RpcError`.
-    """
-
-    status = "UNKNOWN"
-    """Name of the gRPC status, `INVALID_ARGUMENT` for example."""
-    reason = "UNKNOWN"
-    """Name of the `reflexio.v1.ErrorReason` without its prefix, `IDEMPOTENCY_KEY_REUSED` for example; the name of the
-    status where there is no such reason."""
-    metadata: Mapping[str, str] = MappingProxyType({})
-    """Facts that belong to the reason, as the server sent them; `error_reason.proto` shows which."""
-    field_violations: Sequence[FieldViolation] = ()
-    """The arguments that were refused."""
-    retry_after: float | None = None
-    """Seconds after which the same call may succeed, where the server said so."""
-    request_id: str | None = None
-    """The call's `x-request-id`, by which the server's log knows it; None where no call was made."""
+from reflexio._error_base import FieldViolation as FieldViolation  # noqa: PLC0414  # For type checkers: it is public.
+from reflexio._error_base import ReflexioError as ReflexioError  # noqa: PLC0414  # Likewise.
 
 
 class InvalidArgumentError(ReflexioError, ValueError):
@@ -113,6 +88,12 @@ class ImportConflictError(AlreadyExistsError):
     """Something else has an id of the request that was to be imported. Nothing of it was stored."""
 
     reason = "IMPORT_CONFLICT"
+
+
+class NameTakenError(AlreadyExistsError):
+    """There is an account, an organisation or a certificate identity of this name; `metadata` says what."""
+
+    reason = "NAME_TAKEN"
 
 
 class UnavailableError(ReflexioError):
@@ -179,6 +160,12 @@ class RateLimitedError(ResourceExhaustedError):
     reason = "RATE_LIMITED"
 
 
+class TooManyLoginsError(ResourceExhaustedError):
+    """Too many logins failed, for this address or from here. The password was not looked at."""
+
+    reason = "TOO_MANY_LOGINS"
+
+
 class UnauthenticatedError(ReflexioError):
     """The server wants an API key and got none, or one that is not valid."""
 
@@ -195,6 +182,12 @@ class ApiKeyInvalidError(UnauthenticatedError):
     """The API key is unknown or revoked, or its account is disabled."""
 
     reason = "API_KEY_INVALID"
+
+
+class LoginRefusedError(UnauthenticatedError):
+    """The email address is unknown, the password wrong, or the account disabled."""
+
+    reason = "LOGIN_REFUSED"
 
 
 class PermissionDeniedError(ReflexioError):
@@ -225,6 +218,30 @@ class ReindexUnderWayError(FailedPreconditionError):
     """The change to another embedding model is under way."""
 
     reason = "REINDEX_UNDER_WAY"
+
+
+class OrganizationNeededError(FailedPreconditionError):
+    """The address has accounts with this password in several organisations: name one of them."""
+
+    reason = "ORGANIZATION_NEEDED"
+
+
+class LastAdminError(FailedPreconditionError):
+    """The organisation would have no administrator left who is not disabled. Nothing was changed."""
+
+    reason = "LAST_ADMIN"
+
+
+class TooManyApiKeysError(FailedPreconditionError):
+    """The account has as many keys as it may have: revoke some that nobody uses."""
+
+    reason = "TOO_MANY_API_KEYS"
+
+
+class NoAccountError(FailedPreconditionError):
+    """The caller has no account, and the call names none."""
+
+    reason = "NO_ACCOUNT"
 
 
 class UnimplementedError(ReflexioError):

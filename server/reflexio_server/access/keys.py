@@ -11,6 +11,9 @@ _LENGTH = 40
 _FORM = re.compile(rf"{_PREFIX}[A-Za-z0-9]{{{_LENGTH}}}")
 _SHOWN = 4
 
+MOST_KEYS = 1000
+"""How many keys an account may have that are not revoked: a program that logs in at each start makes one each time."""
+
 
 def new_key() -> str:
     """A key that nobody has: 40 letters and digits from the system's source of randomness, which are 238 bits."""

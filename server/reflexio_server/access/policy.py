@@ -56,6 +56,24 @@ _METHODS = {
         "StartReindex": Requirement.OPERATOR,
         "CancelReindex": Requirement.OPERATOR,
     },
+    "AccessService": {
+        # They bring a password, and that is what is checked.
+        "Login": Requirement.NOTHING,
+        "ChangePassword": Requirement.NOTHING,
+        # Those of other accounts: an administrator; the directory asks for that.
+        "CreateApiKey": Requirement.MEMBER,
+        "ListApiKeys": Requirement.READER,
+        "RevokeApiKey": Requirement.READER,
+        "CreateAccount": Requirement.ADMIN,
+        "ListAccounts": Requirement.ADMIN,
+        "UpdateAccount": Requirement.ADMIN,
+        "CreateOrganization": Requirement.OPERATOR,
+        "ListOrganizations": Requirement.OPERATOR,
+        "CreateCertificateIdentity": Requirement.OPERATOR,
+        "ListCertificateIdentities": Requirement.OPERATOR,
+        "DeleteCertificateIdentity": Requirement.OPERATOR,
+        "ListAuditEvents": Requirement.ADMIN,
+    },
 }
 
 REQUIREMENTS = {

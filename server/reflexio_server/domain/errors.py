@@ -48,6 +48,14 @@ class Reason(Enum):
     API_KEY_MISSING = auto()
     API_KEY_INVALID = auto()
     PERMISSION_DENIED = auto()
+    LOGIN_REFUSED = auto()
+    TOO_MANY_LOGINS = auto()
+    ORGANIZATION_NEEDED = auto()
+    NAME_TAKEN = auto()
+    NOT_FOUND = auto()
+    LAST_ADMIN = auto()
+    TOO_MANY_API_KEYS = auto()
+    NO_ACCOUNT = auto()
 
 
 @dataclass(frozen=True, slots=True)

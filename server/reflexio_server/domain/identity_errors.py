@@ -3,7 +3,15 @@
 ReflexioError
 ├── ApiKeyMissing              the server asks for a credential
 ├── ApiKeyInvalid              unknown or revoked, or its account is disabled
-└── PermissionDenied           the caller's role is too small
+├── PermissionDenied           the caller's role is too small
+├── LoginRefused               unknown address, wrong password or disabled account
+├── TooManyLogins
+├── OrganizationNeeded         the address and password fit several accounts
+├── NameTaken
+├── NotFound                   nothing of this name that the caller may know of
+├── LastAdmin                  an organisation would be left without one
+├── TooManyApiKeys
+└── NoAccount                  the caller has none, and none was named
 """
 
 from reflexio_server.domain.errors import Reason, ReflexioError
@@ -45,3 +53,89 @@ class PermissionDenied(ReflexioError):
             f"this needs {least}; the credential has the role {role} in organisation {org_id}",
             {"needed": needed, "role": role},
         )
+
+
+class LoginRefused(ReflexioError):
+    """The address is unknown, the password wrong or the account disabled. Which of these is not told."""
+
+    reason = Reason.LOGIN_REFUSED
+
+    def __init__(self) -> None:
+        super().__init__("the email address or the password is wrong")
+
+
+class TooManyLogins(ReflexioError):
+    """Too many logins failed lately. The password was not looked at."""
+
+    reason = Reason.TOO_MANY_LOGINS
+    retry_after = 60.0
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds` is when the next one is let through."""
+        super().__init__(f"too many logins failed; try again in {seconds:.0f} seconds")
+        self.retry_after = seconds
+
+
+class OrganizationNeeded(ReflexioError):
+    """The address and the password fit accounts of several organisations."""
+
+    reason = Reason.ORGANIZATION_NEEDED
+
+    def __init__(self) -> None:
+        super().__init__("this address has accounts with this password in several organisations; name one of them")
+
+
+class NameTaken(ReflexioError):
+    """Something of this kind has the name already. Nothing was changed."""
+
+    reason = Reason.NAME_TAKEN
+
+    def __init__(self, kind: str, name: str) -> None:
+        """`kind` is "account", "organization" or "certificate_identity"."""
+        super().__init__(f"there is a {_words(kind)} {name!r} already", {"kind": kind, "name": name})
+
+
+class NotFound(ReflexioError):
+    """There is nothing of this name that the caller may know of. Nothing was changed."""
+
+    reason = Reason.NOT_FOUND
+
+    def __init__(self, kind: str, name: str) -> None:
+        """`kind` is "account", "organization", "certificate_identity" or "api_key"."""
+        super().__init__(f"there is no {_words(kind)} {name!r}", {"kind": kind, "name": name})
+
+
+class LastAdmin(ReflexioError):
+    """The organisation would have no administrator left who is not disabled. Nothing was changed."""
+
+    reason = Reason.LAST_ADMIN
+
+    def __init__(self, email: str) -> None:
+        super().__init__(
+            f"{email} is the last administrator of the organisation; make another one first", {"account": email}
+        )
+
+
+class TooManyApiKeys(ReflexioError):
+    """The account has as many keys as it may have."""
+
+    reason = Reason.TOO_MANY_API_KEYS
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the account has {limit} keys, which is as many as it may have; revoke some that nobody uses",
+            {"limit": str(limit)},
+        )
+
+
+class NoAccount(ReflexioError):
+    """The caller has no account, and the request names none."""
+
+    reason = Reason.NO_ACCOUNT
+
+    def __init__(self) -> None:
+        super().__init__("this call is not made in the name of an account; say for which account")
+
+
+def _words(kind: str) -> str:
+    return {"organization": "organisation", "api_key": "API key"}.get(kind, kind.replace("_", " "))

@@ -1,6 +1,7 @@
 """Which page a list call asks for."""
 
 from copy import deepcopy
+from typing import Any
 
 from reflexio.v1 import interaction_service_pb2, request_service_pb2
 
@@ -16,17 +17,24 @@ ListRequest = (
 
 def page_of(org_id: OrgId, request: ListRequest, default_size: int) -> Page:
     """The page of a list call. Its token is bound to the organisation and to all of the request but the page itself."""
-    query = deepcopy(request)
-    query.ClearField("page_size")
-    query.ClearField("page_token")
     skip = 0
-    if isinstance(query, request_service_pb2.ListRequestsRequest):
-        skip = query.skip
-        query.ClearField("skip")
+    rest = deepcopy(request)
+    if isinstance(rest, request_service_pb2.ListRequestsRequest):
+        skip = rest.skip
+        rest.ClearField("skip")
     return Page(
         size=request.page_size or default_size,
         token=request.page_token,
-        query=f"{org_id} {query.DESCRIPTOR.full_name} ".encode() + query.SerializeToString(deterministic=True),
+        query=query_of(org_id, rest),
         skip=skip,
         with_images=request.include_images,
     )
+
+
+def query_of(org_id: OrgId, request: Any) -> bytes:
+    """What the token of a page is bound to: whose list it is, and what the request says but for the page."""
+    query = deepcopy(request)
+    query.ClearField("page_size")
+    query.ClearField("page_token")
+    head = f"{org_id} {query.DESCRIPTOR.full_name} ".encode()
+    return head + bytes(query.SerializeToString(deterministic=True))

@@ -7,6 +7,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from reflexio.v1 import (
+    access_service_pb2,
+    access_service_pb2_grpc,
     data_service_pb2,
     data_service_pb2_grpc,
     interaction_service_pb2,
@@ -18,12 +20,14 @@ from reflexio.v1 import (
 )
 
 from reflexio_server.identity.authenticator import Authenticator
+from reflexio_server.rpc.access_service import AccessService
 from reflexio_server.rpc.call_limits import CallLimits
 from reflexio_server.rpc.certificates import Certificates
 from reflexio_server.rpc.data_service import DataService
 from reflexio_server.rpc.health import Health
 from reflexio_server.rpc.interaction_service import InteractionService
 from reflexio_server.rpc.interceptors.access import Access
+from reflexio_server.rpc.interceptors.auditing import Auditing
 from reflexio_server.rpc.interceptors.errors import Errors
 from reflexio_server.rpc.interceptors.idle_streams import IdleStreams
 from reflexio_server.rpc.interceptors.limits import Limits
@@ -45,6 +49,7 @@ SERVICES = tuple(
         (request_service_pb2, "RequestService"),
         (data_service_pb2, "DataService"),
         (server_service_pb2, "ServerService"),
+        (access_service_pb2, "AccessService"),
     )
 )
 
@@ -61,6 +66,7 @@ class Server:
         requests: RequestService,
         data: DataService,
         server: ServerService,
+        access: AccessService,
         *,
         authenticator: Authenticator | None,
         transport: Transport,
@@ -83,6 +89,7 @@ class Server:
                 *([CallRate(limits.calls_per_second)] if limits.calls_per_second else []),
                 Validation(Contract()),  # Nothing of a request is looked at before the caller is known.
                 *([InteractionRate(limits.interactions_per_second)] if limits.interactions_per_second else []),
+                Auditing(access.directory.database),  # Last: what is recorded is what is about to be done.
             ],
             options=transport.options,
         )
@@ -90,6 +97,7 @@ class Server:
         request_service_pb2_grpc.add_RequestServiceServicer_to_server(requests, self._server)
         data_service_pb2_grpc.add_DataServiceServicer_to_server(data, self._server)
         server_service_pb2_grpc.add_ServerServiceServicer_to_server(server, self._server)
+        access_service_pb2_grpc.add_AccessServiceServicer_to_server(access, self._server)
         self._health = Health(SERVICES)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:

@@ -7,7 +7,7 @@ from reflexio.v1 import server_service_pb2 as pb
 from reflexio.v1 import server_service_pb2_grpc as rpc
 
 from reflexio_server import __version__
-from reflexio_server.access.caller import AccessRole, current_caller
+from reflexio_server.access.caller import AccessRole, CredentialKind, current_caller
 from reflexio_server.embed.backlog import Backlog
 from reflexio_server.embed.reindexer import Reindexer
 from reflexio_server.index.partition_cache import PartitionCache
@@ -36,8 +36,14 @@ class ServerService(rpc.ServerServiceServicer):
 
     async def WhoAmI(self, request: pb.WhoAmIRequest, context: Context) -> pb.WhoAmIResponse:
         caller = current_caller.get()
+        kind = caller.credential_kind
         return pb.WhoAmIResponse(
-            organization_id=caller.org_id, organization_name=caller.org_name, role=_ROLES[caller.role]
+            organization_id=caller.org_id,
+            organization_name=caller.org_name,
+            role=_ROLES[caller.role],
+            account_email=caller.subject if caller.account_id is not None else "",
+            api_key_id=int(caller.credential_id) if kind is CredentialKind.API_KEY else 0,
+            certificate_uri=caller.credential_id if kind is CredentialKind.CERTIFICATE else "",
         )
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:

@@ -265,7 +265,8 @@ certificate_identities = Table(
     "certificate_identities",
     metadata,
     _org_id(),
-    Column("uri", Text, primary_key=True),
+    Column("certificate_identity_id", BigInteger, Identity(), primary_key=True),
+    Column("uri", Text, nullable=False),
     Column("role", SmallInteger, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )

@@ -39,6 +39,8 @@ class Call(Generic[T]):
     timeout_class: TimeoutClass = TimeoutClass.USUAL
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Fields of the request whose argument has another name in Python: field → argument."""
+    repeatable: bool = True
+    """Whether it may be made again when nobody knows whether it was carried out."""
 
     def argument_name(self, path: str) -> str:
         """The name under which a Python user knows a field of the request: `filter.end_time` is `end_time`."""

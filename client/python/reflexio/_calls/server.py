@@ -13,7 +13,7 @@ START_REINDEX = Method(_SERVICE, "StartReindex", pb.StartReindexRequest, pb.Star
 CANCEL_REINDEX = Method(_SERVICE, "CancelReindex", pb.CancelReindexRequest, pb.CancelReindexResponse)
 
 _STATES = {pb.REINDEX_STATE_BUILDING: "building", pb.REINDEX_STATE_COMPLETE: "complete"}
-_ROLES = {pb.ACCESS_ROLE_READER: "reader", pb.ACCESS_ROLE_MEMBER: "member", pb.ACCESS_ROLE_ADMIN: "admin"}
+ROLES = {pb.ACCESS_ROLE_READER: "reader", pb.ACCESS_ROLE_MEMBER: "member", pb.ACCESS_ROLE_ADMIN: "admin"}
 
 
 def who_am_i() -> Call[WhoAmI]:
@@ -23,7 +23,10 @@ def who_am_i() -> Call[WhoAmI]:
         return WhoAmI(
             organization_id=answer.organization_id,
             organization_name=answer.organization_name,
-            role=_ROLES.get(answer.role, "unknown"),
+            role=ROLES.get(answer.role, "unknown"),
+            account_email=answer.account_email or None,
+            api_key_id=answer.api_key_id or None,
+            certificate_uri=answer.certificate_uri or None,
         )
 
     return Call(WHO_AM_I, pb.WhoAmIRequest(), read, TimeoutClass.QUICK)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from reflexio import errors
 from reflexio._calls.call import Call
 from reflexio._channel import timeout_seconds
 from reflexio._endpoint import Endpoint, find_endpoint
+from reflexio._error_base import InsecureChannelWarning
 from reflexio._rpc_errors import from_rpc_error
 from reflexio._surroundings import affinity, request_id_of_call, trace_metadata
 from reflexio._tls import TlsOptions
@@ -48,7 +50,27 @@ class Connection:
             number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
             if not number or not 0 < timeout < math.inf:
                 raise errors.invalid_argument("timeout", f"must be a positive number of seconds, not {timeout!r}")
-        return cls(find_endpoint(url_endpoint, tls), key, timeout)
+        connection = cls(find_endpoint(url_endpoint, tls), key, timeout)
+        if key:
+            connection.warn_if_readable("the API key")
+        return connection
+
+    def use_key(self, api_key: str) -> None:
+        """Make further calls with another key."""
+        self.api_key = api_key
+
+    def warn_if_readable(self, what: str) -> None:
+        """Warn whoever called the client's method that a secret travels in a way that others can read.
+
+        It is no error: where a mesh encrypts beneath, plain text is right.
+        """
+        if not (self.endpoint.secure or self.endpoint.local):
+            warnings.warn(
+                f"{what} is sent to {self.endpoint.url} in plain text; use https:// unless the network encrypts by "
+                "itself, and silence InsecureChannelWarning if it does",
+                InsecureChannelWarning,
+                stacklevel=4,
+            )
 
 
 class Exchange:
@@ -91,6 +113,8 @@ class Exchange:
             ReflexioError: The call has failed for good.
         """
         error = self.failure(rpc_error)
+        if not self._call.repeatable and not isinstance(error, errors.NotReadyError):
+            raise error from rpc_error
         pause = self._attempts.pause_after(error, answered_before=self._connection.answered)
         if not isinstance(
             error, (errors.ServerUnreachableError, errors.DeadlineExceededError, errors.UnimplementedError)

@@ -1,5 +1,16 @@
 """What users give to the client and get from it: plain dataclasses, independent of the wire."""
 
+from reflexio.models.access import (
+    Account,
+    ApiKey,
+    AuditEvent,
+    CertificateIdentity,
+    ChangePasswordResponse,
+    CreateApiKeyResponse,
+    CreateOrganizationResponse,
+    LoginToken,
+    Organization,
+)
 from reflexio.models.data import EraseUserResponse, ImportOutcome, ImportResult
 from reflexio.models.interaction import (
     Interaction,
@@ -26,7 +37,14 @@ from reflexio.models.search import QueryInterpretation, SearchInteractionsReques
 from reflexio.models.server import CancelReindexResponse, Reindex, ServerInfo, SetAsideInteraction, WhoAmI
 
 __all__ = [
+    "Account",
+    "ApiKey",
+    "AuditEvent",
     "CancelReindexResponse",
+    "CertificateIdentity",
+    "ChangePasswordResponse",
+    "CreateApiKeyResponse",
+    "CreateOrganizationResponse",
     "DeleteAllInteractionsResponse",
     "DeleteInteractionResponse",
     "DeleteRequestResponse",
@@ -40,6 +58,8 @@ __all__ = [
     "ImportResult",
     "Interaction",
     "InteractionData",
+    "LoginToken",
+    "Organization",
     "PublishData",
     "PublishUserInteractionResponse",
     "QueryInterpretation",

@@ -11,6 +11,12 @@ class WhoAmI:
     organization_name: str
     role: str
     """`reader`, `member` or `admin`."""
+    account_email: str | None = None
+    """The address of the account; None where the call needs none, as without authentication."""
+    api_key_id: int | None = None
+    """The number of the key with which the client calls."""
+    certificate_uri: str | None = None
+    """The URI of the client's certificate, where that stood for a key."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -110,6 +110,41 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     administrator of organisation 1, which is that of the service's operator. Nothing changed.
         {"reason": "ERROR_REASON_PERMISSION_DENIED", "metadata": {"needed": "admin", "role": "member"}}
     """
+    ERROR_REASON_LOGIN_REFUSED: _ErrorReason.ValueType  # 33
+    """UNAUTHENTICATED. The address is unknown, the password is wrong, or the account is disabled; which is not told.
+        {"reason": "ERROR_REASON_LOGIN_REFUSED", "metadata": {}}
+    """
+    ERROR_REASON_TOO_MANY_LOGINS: _ErrorReason.ValueType  # 34
+    """RESOURCE_EXHAUSTED. Too many logins failed, for this address or from this client; a google.rpc.RetryInfo says when
+    to try again. The password was not looked at.
+        {"reason": "ERROR_REASON_TOO_MANY_LOGINS", "metadata": {}}
+    """
+    ERROR_REASON_ORGANIZATION_NEEDED: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION. The address has accounts with this password in several organisations: name one of them.
+        {"reason": "ERROR_REASON_ORGANIZATION_NEEDED", "metadata": {}}
+    """
+    ERROR_REASON_NAME_TAKEN: _ErrorReason.ValueType  # 36
+    """ALREADY_EXISTS. There is an account of the organisation, an organisation, or a certificate identity of this name.
+    `kind` is "account", "organization" or "certificate_identity". Nothing changed.
+        {"reason": "ERROR_REASON_NAME_TAKEN", "metadata": {"kind": "account", "name": "ana@example.com"}}
+    """
+    ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 37
+    """NOT_FOUND. There is nothing of this name that the caller may know of. `kind` is one of those of NAME_TAKEN, or
+    "api_key". Nothing changed.
+        {"reason": "ERROR_REASON_NOT_FOUND", "metadata": {"kind": "api_key", "name": "7"}}
+    """
+    ERROR_REASON_LAST_ADMIN: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION. The organisation would have no administrator left who is not disabled. Nothing changed.
+        {"reason": "ERROR_REASON_LAST_ADMIN", "metadata": {"account": "ana@example.com"}}
+    """
+    ERROR_REASON_TOO_MANY_API_KEYS: _ErrorReason.ValueType  # 39
+    """FAILED_PRECONDITION. The account has as many keys as it may have: revoke some that nobody uses.
+        {"reason": "ERROR_REASON_TOO_MANY_API_KEYS", "metadata": {"limit": "1000"}}
+    """
+    ERROR_REASON_NO_ACCOUNT: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION. The caller has no account, and the request names none.
+        {"reason": "ERROR_REASON_NO_ACCOUNT", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """An ErrorReason says why a call failed. Branch on it and never on the text of an error.
@@ -210,5 +245,40 @@ ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 32
 """PERMISSION_DENIED. The caller's role is too small. `needed` is "reader", "member", "admin", or "operator" for an
 administrator of organisation 1, which is that of the service's operator. Nothing changed.
     {"reason": "ERROR_REASON_PERMISSION_DENIED", "metadata": {"needed": "admin", "role": "member"}}
+"""
+ERROR_REASON_LOGIN_REFUSED: ErrorReason.ValueType  # 33
+"""UNAUTHENTICATED. The address is unknown, the password is wrong, or the account is disabled; which is not told.
+    {"reason": "ERROR_REASON_LOGIN_REFUSED", "metadata": {}}
+"""
+ERROR_REASON_TOO_MANY_LOGINS: ErrorReason.ValueType  # 34
+"""RESOURCE_EXHAUSTED. Too many logins failed, for this address or from this client; a google.rpc.RetryInfo says when
+to try again. The password was not looked at.
+    {"reason": "ERROR_REASON_TOO_MANY_LOGINS", "metadata": {}}
+"""
+ERROR_REASON_ORGANIZATION_NEEDED: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION. The address has accounts with this password in several organisations: name one of them.
+    {"reason": "ERROR_REASON_ORGANIZATION_NEEDED", "metadata": {}}
+"""
+ERROR_REASON_NAME_TAKEN: ErrorReason.ValueType  # 36
+"""ALREADY_EXISTS. There is an account of the organisation, an organisation, or a certificate identity of this name.
+`kind` is "account", "organization" or "certificate_identity". Nothing changed.
+    {"reason": "ERROR_REASON_NAME_TAKEN", "metadata": {"kind": "account", "name": "ana@example.com"}}
+"""
+ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 37
+"""NOT_FOUND. There is nothing of this name that the caller may know of. `kind` is one of those of NAME_TAKEN, or
+"api_key". Nothing changed.
+    {"reason": "ERROR_REASON_NOT_FOUND", "metadata": {"kind": "api_key", "name": "7"}}
+"""
+ERROR_REASON_LAST_ADMIN: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION. The organisation would have no administrator left who is not disabled. Nothing changed.
+    {"reason": "ERROR_REASON_LAST_ADMIN", "metadata": {"account": "ana@example.com"}}
+"""
+ERROR_REASON_TOO_MANY_API_KEYS: ErrorReason.ValueType  # 39
+"""FAILED_PRECONDITION. The account has as many keys as it may have: revoke some that nobody uses.
+    {"reason": "ERROR_REASON_TOO_MANY_API_KEYS", "metadata": {"limit": "1000"}}
+"""
+ERROR_REASON_NO_ACCOUNT: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION. The caller has no account, and the request names none.
+    {"reason": "ERROR_REASON_NO_ACCOUNT", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,37 +26,37 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n reflexio/v1/server_service.proto\x12\x0breflexio.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rWhoAmIRequest\"\x93\x01\n\x0eWhoAmIResponse\x12\'\n\x0forganization_id\x18\x01 \x01(\x03R\x0eorganizationId\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12+\n\x04role\x18\x03 \x01(\x0e\x32\x17.reflexio.v1.AccessRoleR\x04role\"\x16\n\x14GetServerInfoRequest\"\xcf\x05\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\'\n\x0f\x65mbedding_model\x18\x02 \x01(\tR\x0e\x65mbeddingModel\x12/\n\x13\x65mbedding_dimension\x18\x03 \x01(\x05R\x12\x65mbeddingDimension\x12!\n\x0cstorage_type\x18\x04 \x01(\tR\x0bstorageType\x12#\n\rstorage_label\x18\x05 \x01(\tR\x0cstorageLabel\x12*\n\x11max_message_bytes\x18\x06 \x01(\x03R\x0fmaxMessageBytes\x12\x36\n\x17\x65mbedding_backlog_count\x18\x07 \x01(\x03R\x15\x65mbeddingBacklogCount\x12\x39\n\x19\x65mbedding_set_aside_count\x18\x08 \x01(\x03R\x16\x65mbeddingSetAsideCount\x12<\n\x1a\x63onfigured_embedding_model\x18\t \x01(\tR\x18\x63onfiguredEmbeddingModel\x12.\n\x07reindex\x18\n \x01(\x0b\x32\x14.reflexio.v1.ReindexR\x07reindex\x12J\n\x10newest_set_aside\x18\x0b \x03(\x0b\x32 .reflexio.v1.SetAsideInteractionR\x0enewestSetAside\x12G\n\x12oldest_waiting_age\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationR\x10oldestWaitingAge\x12,\n\x12index_memory_bytes\x18\r \x01(\x03R\x10indexMemoryBytes\x12*\n\x11index_users_count\x18\x0e \x01(\x05R\x0findexUsersCount\"m\n\x13SetAsideInteraction\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12%\n\x0einteraction_id\x18\x02 \x01(\x03R\rinteractionId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"\x81\x02\n\x07Reindex\x12\'\n\x0f\x65mbedding_model\x18\x01 \x01(\tR\x0e\x65mbeddingModel\x12/\n\x05state\x18\x02 \x01(\x0e\x32\x19.reflexio.v1.ReindexStateR\x05state\x12\x1d\n\ndone_count\x18\x03 \x01(\x03R\tdoneCount\x12\x1f\n\x0btotal_count\x18\x04 \x01(\x03R\ntotalCount\x12!\n\x0c\x66\x61iled_count\x18\x05 \x01(\x03R\x0b\x66\x61iledCount\x12\x39\n\nstarted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\">\n\x13StartReindexRequest\x12\'\n\x0f\x65mbedding_model\x18\x01 \x01(\tR\x0e\x65mbeddingModel\"F\n\x14StartReindexResponse\x12.\n\x07reindex\x18\x01 \x01(\x0b\x32\x14.reflexio.v1.ReindexR\x07reindex\"\x16\n\x14\x43\x61ncelReindexRequest\"@\n\x15\x43\x61ncelReindexResponse\x12\'\n\x0f\x65mbedding_model\x18\x01 \x01(\tR\x0e\x65mbeddingModel*p\n\nAccessRole\x12\x1b\n\x17\x41\x43\x43\x45SS_ROLE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43\x43\x45SS_ROLE_READER\x10\x01\x12\x16\n\x12\x41\x43\x43\x45SS_ROLE_MEMBER\x10\x02\x12\x15\n\x11\x41\x43\x43\x45SS_ROLE_ADMIN\x10\x03*e\n\x0cReindexState\x12\x1d\n\x19REINDEX_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REINDEX_STATE_BUILDING\x10\x01\x12\x1a\n\x16REINDEX_STATE_COMPLETE\x10\x02\x32\xd7\x02\n\rServerService\x12\x41\n\x06WhoAmI\x12\x1a.reflexio.v1.WhoAmIRequest\x1a\x1b.reflexio.v1.WhoAmIResponse\x12V\n\rGetServerInfo\x12!.reflexio.v1.GetServerInfoRequest\x1a\".reflexio.v1.GetServerInfoResponse\x12S\n\x0cStartReindex\x12 .reflexio.v1.StartReindexRequest\x1a!.reflexio.v1.StartReindexResponse\x12V\n\rCancelReindex\x12!.reflexio.v1.CancelReindexRequest\x1a\".reflexio.v1.CancelReindexResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n reflexio/v1/server_service.proto\x12\x0breflexio.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rWhoAmIRequest\"\xff\x01\n\x0eWhoAmIResponse\x12\'\n\x0forganization_id\x18\x01 \x01(\x03R\x0eorganizationId\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12+\n\x04role\x18\x03 \x01(\x0e\x32\x17.reflexio.v1.AccessRoleR\x04role\x12#\n\raccount_email\x18\x04 \x01(\tR\x0c\x61\x63\x63ountEmail\x12\x1c\n\napi_key_id\x18\x05 \x01(\x03R\x08\x61piKeyId\x12\'\n\x0f\x63\x65rtificate_uri\x18\x06 \x01(\tR\x0e\x63\x65rtificateUri\"\x16\n\x14GetServerInfoRequest\"\xcf\x05\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\'\n\x0f\x65mbedding_model\x18\x02 \x01(\tR\x0e\x65mbeddingModel\x12/\n\x13\x65mbedding_dimension\x18\x03 \x01(\x05R\x12\x65mbeddingDimension\x12!\n\x0cstorage_type\x18\x04 \x01(\tR\x0bstorageType\x12#\n\rstorage_label\x18\x05 \x01(\tR\x0cstorageLabel\x12*\n\x11max_message_bytes\x18\x06 \x01(\x03R\x0fmaxMessageBytes\x12\x36\n\x17\x65mbedding_backlog_count\x18\x07 \x01(\x03R\x15\x65mbeddingBacklogCount\x12\x39\n\x19\x65mbedding_set_aside_count\x18\x08 \x01(\x03R\x16\x65mbeddingSetAsideCount\x12<\n\x1a\x63onfigured_embedding_model\x18\t \x01(\tR\x18\x63onfiguredEmbeddingModel\x12.\n\x07reindex\x18\n \x01(\x0b\x32\x14.reflexio.v1.ReindexR\x07reindex\x12J\n\x10newest_set_aside\x18\x0b \x03(\x0b\x32 .reflexio.v1.SetAsideInteractionR\x0enewestSetAside\x12G\n\x12oldest_waiting_age\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationR\x10oldestWaitingAge\x12,\n\x12index_memory_bytes\x18\r \x01(\x03R\x10indexMemoryBytes\x12*\n\x11index_users_count\x18\x0e \x01(\x05R\x0findexUsersCount\"m\n\x13SetAsideInteraction\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12%\n\x0einteraction_id\x18\x02 \x01(\x03R\rinteractionId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"\x81\x02\n\x07Reindex\x12\'\n\x0f\x65mbedding_model\x18\x01 \x01(\tR\x0e\x65mbeddingModel\x12/\n\x05state\x18\x02 \x01(\x0e\x32\x19.reflexio.v1.ReindexStateR\x05state\x12\x1d\n\ndone_count\x18\x03 \x01(\x03R\tdoneCount\x12\x1f\n\x0btotal_count\x18\x04 \x01(\x03R\ntotalCount\x12!\n\x0c\x66\x61iled_count\x18\x05 \x01(\x03R\x0b\x66\x61iledCount\x12\x39\n\nstarted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\">\n\x13StartReindexRequest\x12\'\n\x0f\x65mbedding_model\x18\x01 \x01(\tR\x0e\x65mbeddingModel\"F\n\x14StartReindexResponse\x12.\n\x07reindex\x18\x01 \x01(\x0b\x32\x14.reflexio.v1.ReindexR\x07reindex\"\x16\n\x14\x43\x61ncelReindexRequest\"@\n\x15\x43\x61ncelReindexResponse\x12\'\n\x0f\x65mbedding_model\x18\x01 \x01(\tR\x0e\x65mbeddingModel*p\n\nAccessRole\x12\x1b\n\x17\x41\x43\x43\x45SS_ROLE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43\x43\x45SS_ROLE_READER\x10\x01\x12\x16\n\x12\x41\x43\x43\x45SS_ROLE_MEMBER\x10\x02\x12\x15\n\x11\x41\x43\x43\x45SS_ROLE_ADMIN\x10\x03*e\n\x0cReindexState\x12\x1d\n\x19REINDEX_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REINDEX_STATE_BUILDING\x10\x01\x12\x1a\n\x16REINDEX_STATE_COMPLETE\x10\x02\x32\xd7\x02\n\rServerService\x12\x41\n\x06WhoAmI\x12\x1a.reflexio.v1.WhoAmIRequest\x1a\x1b.reflexio.v1.WhoAmIResponse\x12V\n\rGetServerInfo\x12!.reflexio.v1.GetServerInfoRequest\x1a\".reflexio.v1.GetServerInfoResponse\x12S\n\x0cStartReindex\x12 .reflexio.v1.StartReindexRequest\x1a!.reflexio.v1.StartReindexResponse\x12V\n\rCancelReindex\x12!.reflexio.v1.CancelReindexRequest\x1a\".reflexio.v1.CancelReindexResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reflexio.v1.server_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCESSROLE']._serialized_start=1624
-  _globals['_ACCESSROLE']._serialized_end=1736
-  _globals['_REINDEXSTATE']._serialized_start=1738
-  _globals['_REINDEXSTATE']._serialized_end=1839
+  _globals['_ACCESSROLE']._serialized_start=1732
+  _globals['_ACCESSROLE']._serialized_end=1844
+  _globals['_REINDEXSTATE']._serialized_start=1846
+  _globals['_REINDEXSTATE']._serialized_end=1947
   _globals['_WHOAMIREQUEST']._serialized_start=114
   _globals['_WHOAMIREQUEST']._serialized_end=129
   _globals['_WHOAMIRESPONSE']._serialized_start=132
-  _globals['_WHOAMIRESPONSE']._serialized_end=279
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=281
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=303
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=306
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1025
-  _globals['_SETASIDEINTERACTION']._serialized_start=1027
-  _globals['_SETASIDEINTERACTION']._serialized_end=1136
-  _globals['_REINDEX']._serialized_start=1139
-  _globals['_REINDEX']._serialized_end=1396
-  _globals['_STARTREINDEXREQUEST']._serialized_start=1398
-  _globals['_STARTREINDEXREQUEST']._serialized_end=1460
-  _globals['_STARTREINDEXRESPONSE']._serialized_start=1462
-  _globals['_STARTREINDEXRESPONSE']._serialized_end=1532
-  _globals['_CANCELREINDEXREQUEST']._serialized_start=1534
-  _globals['_CANCELREINDEXREQUEST']._serialized_end=1556
-  _globals['_CANCELREINDEXRESPONSE']._serialized_start=1558
-  _globals['_CANCELREINDEXRESPONSE']._serialized_end=1622
-  _globals['_SERVERSERVICE']._serialized_start=1842
-  _globals['_SERVERSERVICE']._serialized_end=2185
+  _globals['_WHOAMIRESPONSE']._serialized_end=387
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=389
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=411
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=414
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=1133
+  _globals['_SETASIDEINTERACTION']._serialized_start=1135
+  _globals['_SETASIDEINTERACTION']._serialized_end=1244
+  _globals['_REINDEX']._serialized_start=1247
+  _globals['_REINDEX']._serialized_end=1504
+  _globals['_STARTREINDEXREQUEST']._serialized_start=1506
+  _globals['_STARTREINDEXREQUEST']._serialized_end=1568
+  _globals['_STARTREINDEXRESPONSE']._serialized_start=1570
+  _globals['_STARTREINDEXRESPONSE']._serialized_end=1640
+  _globals['_CANCELREINDEXREQUEST']._serialized_start=1642
+  _globals['_CANCELREINDEXREQUEST']._serialized_end=1664
+  _globals['_CANCELREINDEXRESPONSE']._serialized_start=1666
+  _globals['_CANCELREINDEXRESPONSE']._serialized_end=1730
+  _globals['_SERVERSERVICE']._serialized_start=1950
+  _globals['_SERVERSERVICE']._serialized_end=2293
 # @@protoc_insertion_point(module_scope)

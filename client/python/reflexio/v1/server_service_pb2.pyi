@@ -99,22 +99,34 @@ class WhoAmIResponse(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     ORGANIZATION_NAME_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_EMAIL_FIELD_NUMBER: _builtins.int
+    API_KEY_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_URI_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.int
     """The organisation whose data the caller sees."""
     organization_name: _builtins.str
     """The organisation's name."""
     role: Global___AccessRole.ValueType
     """What the caller may do."""
+    account_email: _builtins.str
+    """The address of the caller's account; empty where it has none."""
+    api_key_id: _builtins.int
+    """The number of the key with which the call was made; 0 where it was made without."""
+    certificate_uri: _builtins.str
+    """The URI of the client certificate that stood for a key; empty where none did."""
     def __init__(
         self,
         *,
         organization_id: _builtins.int = ...,
         organization_name: _builtins.str = ...,
         role: Global___AccessRole.ValueType = ...,
+        account_email: _builtins.str = ...,
+        api_key_id: _builtins.int = ...,
+        certificate_uri: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "organization_name", b"organization_name", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_email", b"account_email", "api_key_id", b"api_key_id", "certificate_uri", b"certificate_uri", "organization_id", b"organization_id", "organization_name", b"organization_name", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
