@@ -24,8 +24,18 @@ _SUMMARIES = {
     "export": "Write everything that was published to a file.",
     "import": "Store what was exported, under its ids and times.",
     "retention": "Show or set for how long data is kept.",
+    "login": "Log in, and keep the key for later commands.",
+    "logout": "Revoke and forget the key of a login.",
+    "keys": "Make, list and revoke API keys.",
+    "accounts": "Make, list and change the accounts of your organisation.",
+    "organizations": "Make and list organisations.",
+    "certificates": "Say for whom URIs in client certificates stand.",
+    "audit": "List what administrators did, and who logged in.",
+    "admin": "Make the first administrator, on the database itself.",
     "reindex": "Change to another embedding model while the server serves.",
 }
+
+_NEED_THE_SERVER = {"serve", "admin"}
 
 _MODULES = {"import": "import_"}
 """Where a command's module cannot have its name."""
@@ -47,7 +57,7 @@ class _Commands(TyperGroup):
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("reflexio"):
                 raise
-            extra = "server" if name == "serve" else "cli"
+            extra = "server" if name in _NEED_THE_SERVER else "cli"
             typer.echo(f"reflexio {name} needs more packages: pip install 'reflexio[{extra}]'", err=True)
             raise typer.Exit(2) from None
         return name, module.command(), rest

@@ -10,6 +10,8 @@ from typer.main import get_command
 from reflexio_server.cli.times import FORMS, parse_moment
 from reflexio_server.cli.tls_flags import with_tls_flags
 
+_ROLES = ("reader", "member", "admin")
+
 
 def command_of(function: Callable[..., None]) -> Any:
     """The command that Typer makes of a function: its parameters are the flags, its docstring is the help."""
@@ -58,7 +60,20 @@ Url = Annotated[
         help="The server: http://host:port, https://host:port, host:port, unix:PATH or any gRPC target.",
     ),
 ]
-ApiKey = Annotated[str, typer.Option("--api-key", metavar="KEY", show_default="REFLEXIO_API_KEY", help="Your API key.")]
+ApiKey = Annotated[
+    str,
+    typer.Option(
+        "--api-key",
+        metavar="KEY",
+        show_default="REFLEXIO_API_KEY, else that of `reflexio login`",
+        help="Your API key. Other users of the machine can see it here; the variable and the login are for that.",
+    ),
+]
+Organization = Annotated[
+    str,
+    typer.Option("--organization", metavar="NAME", help="Where your address has accounts in several organisations."),
+]
+Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="reader, member or admin.")]
 Timeout = Annotated[
     float | None, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long one call may take.")
 ]
@@ -77,3 +92,14 @@ JsonLines = Annotated[
 ]
 JsonDocument = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, and no word of what went well.")]
+
+
+def role_or_none(role: str) -> str | None:
+    """What `--role` gives.
+
+    Raises:
+        typer.BadParameter: There is no such role.
+    """
+    if role and role.lower() not in _ROLES:
+        raise usage_error("--role", f"must be one of {', '.join(_ROLES)}, not {role}")
+    return role.lower() or None

@@ -1,12 +1,15 @@
 """The connection of a command to the server, and what a person reads when something goes wrong."""
 
+import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import reflexio
 import typer
 
+from reflexio_server.cli import credentials
 from reflexio_server.cli.command import usage_error
 from reflexio_server.cli.rendering import one_line, visible
 from reflexio_server.cli.tls_flags import TLS_FLAGS, tls_options
@@ -19,17 +22,22 @@ _FLAGS.update({f"tls.{name}": flag for name, flag in TLS_FLAGS.items()})
 def connected(url: str, api_key: str, timeout: float | None) -> Iterator[reflexio.ReflexioClient]:
     """A client, closed at the end. Its errors are written to standard error and end the command with exit code 1.
 
+    Where neither the argument nor the environment has a key, it is that of `reflexio login` for this server.
+
     Raises:
         typer.BadParameter: The URL or the key is none; ends the command with exit code 2.
         typer.Exit: The block raised an error of the client.
     """
     try:
-        client = reflexio.ReflexioClient(api_key=api_key, url_endpoint=url, timeout=timeout, tls=tls_options())
+        with _warnings_for_people():
+            client = reflexio.ReflexioClient(api_key=api_key, url_endpoint=url, timeout=timeout, tls=tls_options())
+            if not (api_key or os.environ.get("REFLEXIO_API_KEY")) and (kept := _kept_key(client.url_endpoint)):
+                client = reflexio.ReflexioClient(api_key=kept, url_endpoint=url, timeout=timeout, tls=tls_options())
     except reflexio.InvalidArgumentError as error:
         field = error.field_violations[0].field
         raise usage_error(_FLAGS[field], _in_our_terms(error.field_violations[0].description)) from None
     try:
-        with client:
+        with client, _warnings_for_people():
             yield client
     except reflexio.ReflexioError as error:
         say_error(explanation(error))
@@ -54,8 +62,28 @@ def explanation(error: reflexio.ReflexioError) -> str:
         facts.append(f"field: {fields}")
     if error.request_id is not None and not isinstance(error, reflexio.ServerUnreachableError):
         facts.append(f"request id: {error.request_id}")
-    return f"{_in_our_terms(one_line(str(error)))}\n  {', '.join(facts)}"
+    message = _in_our_terms(one_line(str(error)))
+    if isinstance(error, reflexio.UnauthenticatedError) and not isinstance(error, reflexio.LoginRefusedError):
+        message += " (log in with `reflexio login`, or give --api-key or REFLEXIO_API_KEY)"
+    return f"{message}\n  {', '.join(facts)}"
 
 
 def _in_our_terms(message: str) -> str:
     return message.replace("the argument url_endpoint", "--url")
+
+
+@contextmanager
+def _warnings_for_people() -> Iterator[None]:
+    """Write the client's warnings as sentences, without the line of our own code that they came from."""
+    with warnings.catch_warnings(record=True, action="always", category=reflexio.InsecureChannelWarning) as caught:
+        try:
+            yield
+        finally:
+            for warning in caught:
+                say(f"Warning: {warning.message}")
+
+
+def _kept_key(url: str) -> str:
+    if credentials.others_may_read():
+        say(f"Warning: {credentials.credentials_file()} is not used, because others may read it; log in again")
+    return credentials.key_for(url)

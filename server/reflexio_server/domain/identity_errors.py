@@ -92,7 +92,7 @@ class NameTaken(ReflexioError):
 
     def __init__(self, kind: str, name: str) -> None:
         """`kind` is "account", "organization" or "certificate_identity"."""
-        super().__init__(f"there is a {_words(kind)} {name!r} already", {"kind": kind, "name": name})
+        super().__init__(f"the {_words(kind)} {name!r} exists already", {"kind": kind, "name": name})
 
 
 class NotFound(ReflexioError):
