@@ -7,6 +7,7 @@ from grpc import StatusCode
 from reflexio.v1 import interaction_service_pb2 as pb
 from reflexio.v1.server_service_pb2 import WhoAmIRequest
 
+from tests.identity.tenants import made
 from tests.rpc.wire import FAILURES, Caller, refused
 from tests.running import running_server
 
@@ -15,8 +16,9 @@ from tests.running import running_server
 async def slow(postgres):
     """Calls a server that takes 20 calls a second, and 50 interactions. Twice as many may be saved up."""
     settings = {"auth": "api-key", "max_calls_per_second": 20, "max_interactions_per_second": 50}
-    with running_server(postgres.new_database(), **settings) as server:
-        caller = Caller(server.target)
+    url = postgres.new_database()
+    with running_server(url, **settings) as server:
+        caller = Caller(server.target, (await asyncio.to_thread(made, url)).bearer())
         yield caller
         await caller.channel.close()
 
@@ -48,7 +50,7 @@ async def test_a_stream_is_slowed_and_not_refused(slow):
         "/reflexio.v1.InteractionService/StreamPublishInteractions",
         request_serializer=pb.StreamPublishInteractionsRequest.SerializeToString,
         response_deserializer=pb.StreamPublishInteractionsResponse.FromString,
-    )(requests)
+    )(requests, metadata=slow.metadata)
     assert [answer.WhichOneof("outcome") async for answer in call] == ["published"] * 3
     refusal = await refused(slow("PublishInteractions", publish("single", 100)))
     assert refusal.reason == "RATE_LIMITED", "the stream has used what there was"

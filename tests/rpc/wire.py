@@ -1,6 +1,6 @@
 """Calling a server through the generated stubs, or with bytes of one's own, and reading what it refuses."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,10 @@ def path_of(method: str) -> str:
 
 
 class Caller:
-    """Calls a server over its socket."""
+    """Calls a server over its socket, with some metadata where a call has none of its own."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, metadata: Sequence[tuple[str, str]] = ()) -> None:
+        self.metadata = metadata
         self.channel = grpc.aio.insecure_channel(target)
         self._stubs = (
             interaction_service_pb2_grpc.InteractionServiceStub(self.channel),
@@ -64,7 +65,7 @@ class Caller:
         A stream of requests is one request long; of a stream of answers all messages are returned.
         """
         [stub] = [stub for stub in self._stubs if hasattr(stub, method)]
-        return _answer(method, getattr(stub, method), request, options)
+        return _answer(method, getattr(stub, method), request, {"metadata": self.metadata, **options})
 
     def send(self, method: str, request: bytes, **options: Any) -> Awaitable[Any]:
         """Call a method with bytes, which need not be a message."""
@@ -73,7 +74,7 @@ class Caller:
             "_stream" if METHODS[method].server_streaming else "_unary"
         )
         rpc = getattr(self.channel, kind)(path_of(method), response_deserializer=read)
-        return _answer(method, rpc, request, options)
+        return _answer(method, rpc, request, {"metadata": self.metadata, **options})
 
 
 def _answer(method: str, rpc: Any, request: Any, options: dict[str, Any]) -> Awaitable[Any]:

@@ -35,9 +35,8 @@ class ReflexioClient(DataCalls, AccessCalls):
             api_key: Falls back to `REFLEXIO_API_KEY`. A server without accounts needs none.
             url_endpoint: `http://host:port`, `https://host:port` (TLS), `host:port`, `unix:…` or any gRPC target. Falls
                 back to `REFLEXIO_API_URL`, `REFLEXIO_URL` and `http://localhost:8081`.
-            timeout: Seconds that one call to the server may take, repetitions included; a list that comes in several
-                pages makes several calls. None: 10 for `whoami` and `server_info`, 120 for what waits until all is
-                done, else 30.
+            timeout: Seconds that one call to the server may take, repetitions included; a list of several pages makes
+                several. None: 10 for `whoami` and `server_info`, 120 for what waits until all is done, else 30.
             tls: Which certificates to trust and to show. With it, or with one of its environment variables, TLS is
                 spoken to every endpoint that does not begin with `http://` or `unix:`.
 
