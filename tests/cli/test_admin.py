@@ -13,6 +13,7 @@ from reflexio_server.store.attached import attached
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 from typer.testing import CliRunner
 
+from tests.effort import LONG
 from tests.running import Postgres, running_server
 
 PASSWORD = "correct horse battery"
@@ -54,6 +55,7 @@ def test_what_was_stored_without_authentication_belongs_to_the_first_administrat
         assert acts == [("operator", "update_account"), ("operator", "create_account")]
 
 
+@pytest.mark.skipif(not LONG, reason="REFLEXIO_LONG_TESTS runs it")
 def test_a_fresh_folder_and_one_of_a_running_server(tmp_path: Path):
     folder = str(tmp_path / "data")
     assert run("create", "first@example.com", "--data-dir", folder).exit_code == 0

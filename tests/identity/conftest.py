@@ -48,3 +48,9 @@ async def ask(keyed: Keyed) -> AsyncIterator[Caller]:
     caller = Caller(keyed.server.target)
     yield caller
     await caller.channel.close()
+
+
+@pytest.fixture(scope="session")
+async def tenant(keyed_database: Database) -> Tenant:
+    """An organisation that nobody changes."""
+    return await make_tenant(keyed_database)

@@ -120,9 +120,8 @@ async def test_a_key_is_known_by_any_spelling_of_its_scheme(ask: Ask, new_tenant
     ],
 )
 async def test_too_small_a_role_is_refused_before_the_request_is_looked_at(
-    ask: Ask, new_tenant: NewTenant, method: str, role: AccessRole
+    ask: Ask, tenant: Tenant, method: str, role: AccessRole
 ):
-    tenant = await new_tenant()
     requirement = REQUIREMENTS[path_of(method)]
     refusal = await refused(sent(ask, method, b"\xff", metadata=tenant.bearer(role)))
     assert (refusal.code, refusal.reason) == (StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED")

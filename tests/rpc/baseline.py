@@ -41,6 +41,8 @@ async def publish_baseline(call: Caller, user_id: str) -> Baseline:
 
 async def snapshot(call: Caller, there: Baseline) -> list[Message]:
     """Everything of the user, and the newest request of all: what changes when anything is stored or deleted."""
+    if not there.interaction_ids:
+        return []
     return [
         await call(
             "ListInteractions", interactions.ListInteractionsRequest(user_id=there.user_id, include_images=True)
