@@ -13,7 +13,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-long test-faults fuzz generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile quality clean
+.PHONY: help serve test test-fast test-long test-faults test-rolling fuzz generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile quality clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test-long: $(VENV)/.dev ## Run all tests at length: many kills, replacements and
 
 test-faults: $(VENV)/.dev ## Break servers, Postgres and connections under load, at length (ARGS="--seconds 600 --seed 1 …")
 	$(BIN)/python -m tests.end_to_end.faults $(ARGS)
+
+test-rolling: $(VENV)/.dev ## Replace three replicas under load, and count the calls that failed (ARGS="--rounds 10 …")
+	$(BIN)/python -m tests.end_to_end.rolling $(ARGS)
 
 fuzz: $(VENV)/.dev ## Attack a server with damaged messages, HTTP/2 garbage, slow and idle connections (ARGS="--seconds 60 --seed 1 …")
 	$(BIN)/python -m tests.hostile $(ARGS)

@@ -8,10 +8,10 @@ from tests.end_to_end.stand.server_process import ServerProcess
 
 
 @contextmanager
-def replicas(database_url: str, count: int, folder: Path) -> Iterator[list[ServerProcess]]:
-    """Server processes that share a database. They log every call."""
+def replicas(database_url: str, count: int, folder: Path, *flags: str) -> Iterator[list[ServerProcess]]:
+    """Server processes that share a database. They log every call; `flags` are further ones of `reflexio serve`."""
     servers = [
-        ServerProcess(folder, f"replica-{number}", "--database-url", database_url, "--log-level", "debug")
+        ServerProcess(folder, f"replica-{number}", "--database-url", database_url, "--log-level", "debug", *flags)
         for number in range(count)
     ]
     with ExitStack() as stack:
