@@ -13,7 +13,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-long test-faults test-rolling fuzz generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile quality clean
+.PHONY: help serve test test-fast test-long test-upgrade test-faults test-rolling fuzz generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile quality clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start 
 
 test-long: $(VENV)/.dev ## Run all tests at length: many kills, replacements and histories (ARGS="tests/client")
 	REFLEXIO_LONG_TESTS=1 $(BIN)/python -m pytest -s $(ARGS)
+
+test-upgrade: $(VENV)/.dev ## Run a server of the version before the barrier beside this one (it is taken from git's history)
+	REFLEXIO_LONG_TESTS=1 $(BIN)/python -m pytest -s -rs tests/tenancy/test_side_by_side.py tests/tenancy/test_upgrade.py $(ARGS)
 
 test-faults: $(VENV)/.dev ## Break servers, Postgres and connections under load, at length (ARGS="--seconds 600 --seed 1 …")
 	$(BIN)/python -m tests.end_to_end.faults $(ARGS)

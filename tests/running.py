@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -13,6 +13,7 @@ from reflexio_server.app import Application
 from reflexio_server.embed.embedder import Embedder
 from reflexio_server.settings import Settings
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
+from reflexio_server.store.roles import ROLE, role_for
 from sqlalchemy import make_url
 
 from tests.fakes.embedder import FakeEmbedder, missing_embedder
@@ -26,20 +27,33 @@ class Postgres:
     def __init__(self, data_dir: Path) -> None:
         self._embedded = EmbeddedPostgres(data_dir)
         self._numbers = count(1)
-        self._url = make_url(self._embedded.start())
+        self.superuser_url = make_url(self._embedded.start())
+        """The URL of its superuser, whom row-level security does not bind, and of a database without tables."""
+        self._provide()
 
     def new_database(self) -> str:
         """The URL of a database that is empty."""
         name = f"test_{next(self._numbers)}"
-        socket_dir = self._url.query["host"]
+        socket_dir = self.superuser_url.query["host"]
 
         async def create() -> None:
             connection = await asyncpg.connect(host=socket_dir, user="postgres", database="postgres")
-            await connection.execute(f"create database {name}")
+            await connection.execute(f"create database {name} owner {ROLE}")
             await connection.close()
 
         _in_a_loop_of_its_own(create())
-        return self._url.set(database=name).render_as_string(hide_password=False)
+        return self.superuser_url.set(username=ROLE, database=name).render_as_string(hide_password=False)
+
+    def _provide(self) -> None:
+        async def provide() -> None:
+            await role_for(self.superuser_url.render_as_string(hide_password=False), to_log_in=True)
+            host = self.superuser_url.query["host"]
+            connection = await asyncpg.connect(host=host, user="postgres", database="postgres")
+            # So that tests of deadlocks need not wait a second for each.
+            await connection.execute(f"grant set on parameter deadlock_timeout to {ROLE}")
+            await connection.close()
+
+        _in_a_loop_of_its_own(provide())
 
     def stop(self) -> None:
         """End it."""
@@ -71,6 +85,10 @@ class RunningServer:
     def url(self) -> str:
         """Where it listens, as users write it."""
         return f"http://{self.target}"
+
+    async def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Have something done in its loop, from another one."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def stop(self) -> None:
         """End it as SIGTERM would."""

@@ -45,6 +45,7 @@ from reflexio_server.store.interaction_ids import InteractionIds
 from reflexio_server.store.location import StorageLocation, driver_url, location_of
 from reflexio_server.store.migrate import migrate
 from reflexio_server.store.publications import PublicationStore
+from reflexio_server.store.roles import require_barrier, role_for
 from reflexio_server.store.running_postgres import running
 from reflexio_server.store.text_search import require_config
 from reflexio_server.telemetry import metrics
@@ -95,7 +96,9 @@ class Application:
         """Where the data is."""
 
         database = Database(
-            pool_size=settings.database_pool_size, statement_cache_size=settings.database_statement_cache_size
+            pool_size=settings.database_pool_size,
+            statement_cache_size=settings.database_statement_cache_size,
+            transaction_pooling=settings.database_transaction_pooling,
         )
         self._database = database
 
@@ -178,6 +181,8 @@ class Application:
             DataFolderInUse: Another server uses the folder of the embedded Postgres.
             EmbeddedPostgresFailed: The embedded Postgres does not start.
             DatabaseUnavailable: The Postgres of the settings cannot be reached.
+            BarrierNotKept: It would not keep organisations apart for the user of the settings.
+            SchemaTooNew: A newer version of the server has migrated it.
             UnknownTextSearchConfig: Postgres does not have the one of the settings.
             ModelUnavailable: The active embedding model cannot be loaded.
         """
@@ -188,10 +193,11 @@ class Application:
             self._models.begin_loading()
             started.push_async_callback(self._models.stop)
             url, revive = await self._database_to_use(started)
-            self._database.open(url)
+            self._database.open(url, await role_for(url))
             started.push_async_callback(self._database.close)
             started.callback(self._index.close)
             started.callback(self._passwords.close)
+            await require_barrier(self._database)
             await migrate(self._database)
             await require_config(self._database, self._settings.text_search_config)
             await self._models.start()

@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     database_statement_cache_size: int = Field(
         100, ge=0, description="Prepared statements kept per connection; 0 behind a pgbouncer older than 1.21."
     )
+    database_transaction_pooling: bool | None = Field(
+        None,
+        description="Whether something in between, such as pgbouncer, lends connections for a transaction at a time; "
+        "not set, it is found out.",
+    )
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
         description="The model that an empty database begins with and that `reflexio reindex` changes to: the packaged "

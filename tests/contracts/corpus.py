@@ -120,7 +120,7 @@ class Corpus:
     ) -> list[Neighbour]:
         """What any index must answer."""
         best: dict[InteractionId, Neighbour] = {}
-        async with self.database.autocommit() as connection:
+        async with self.database.autocommit(self.org_id) as connection:
             rows = (await connection.execute(_ALL, {"org_id": self.org_id, "user_id": user_id})).all()
         for row in rows:
             if not _fits(row, where) or (not_before and (row.created_at, row.interaction_id) < not_before):

@@ -137,7 +137,7 @@ class InteractionIndexContract:
         ids = (await corpus.add(user_id, EAST, NORTH)).interaction_ids
         assert len(await nearest()) == 2
         await corpus.delete(user_id, ids[0])
-        async with database.autocommit() as connection:
+        async with database.autocommit(org_id) as connection:
             old = text("update vector_deletions set created_at = now() - interval '1 day' where org_id = :org_id")
             await connection.execute(old, {"org_id": org_id})
         await user_versions.forget_old_deletions(database)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reflexio
+from reflexio_server.access.caller import LOCAL_CALLER
 from reflexio_server.app import Application
 from reflexio_server.embed.embedder import Embedder
 from reflexio_server.settings import Settings
@@ -110,7 +111,7 @@ async def opened(url: str) -> AsyncIterator[Database]:
 
 async def ask(url: str, query: str, **values: Any) -> list[Any]:
     """The rows of a query, past any server."""
-    async with opened(url) as database, database.autocommit() as connection:
+    async with opened(url) as database, database.autocommit(LOCAL_CALLER.org_id) as connection:
         result = await connection.execute(text(query), values)
         return list(result.all()) if result.returns_rows else []
 

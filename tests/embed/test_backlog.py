@@ -40,7 +40,7 @@ def stored(database, org_id):
     async def stored():
         query = text("select interaction_id, vector from vectors where org_id = :org_id order by interaction_id, chunk")
         found: dict[InteractionId, list[np.ndarray]] = {}
-        async with database.autocommit() as connection:
+        async with database.autocommit(org_id) as connection:
             for row in await connection.execute(query, {"org_id": org_id}):
                 found.setdefault(row.interaction_id, []).append(np.frombuffer(row.vector, "<f2"))
         return found
@@ -54,7 +54,7 @@ def leased(database, org_id):
     query = text("select leased_until > now() as leased from embedding_queue where org_id = :org_id")
 
     async def leased():
-        async with database.autocommit() as connection:
+        async with database.autocommit(org_id) as connection:
             rows = (await connection.scalars(query, {"org_id": org_id})).all()
         return rows.count(True), rows.count(False)
 
@@ -134,7 +134,7 @@ async def test_a_text_that_the_model_fails_on_is_set_aside_and_blocks_nobody(
     assert (await stored()).keys() == {ids[0], ids[2]}
     assert await backlog.counts(org_id) == (0, 1, None)
     assert await backlog.catch_up(org_id, user_id, 10) == (0, 1)
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         query = text("select attempts, set_aside_reason from embedding_queue where org_id = :org_id")
         row = (await connection.execute(query, {"org_id": org_id})).one()
     assert row.attempts == 3
@@ -294,7 +294,7 @@ async def test_leases_of_what_takes_long_are_renewed(backlog, corpus, user_id, o
 
     async def renewed():
         query = text("select leased_until > now() + interval '20 s' from embedding_queue where org_id = :org_id")
-        async with database.autocommit() as connection:
+        async with database.autocommit(org_id) as connection:
             return await connection.scalar(query, {"org_id": org_id})
 
     await eventually(renewed)

@@ -7,6 +7,7 @@ from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.embed.backlog import LEASE_SECONDS
 from reflexio_server.embed.claims import FairClaims
 from reflexio_server.embed.fair_queue import FairQueue
+from reflexio_server.store.reach import Purpose
 from sqlalchemy import text
 
 NOISY, QUIET, OTHER = ((OrgId(1), UserId(name)) for name in ("noisy", "quiet", "other"))
@@ -91,7 +92,7 @@ async def test_a_wanted_text_of_a_quiet_user_is_in_the_next_batch_though_the_noi
 
 
 async def test_a_noisy_users_rows_do_not_keep_others_from_being_claimed(database, corpus, org_id):
-    async with database.autocommit() as connection:
+    async with database.autocommit(Purpose.REINDEXING) as connection:
         await connection.execute(text("delete from embedding_queue"))
     for _ in range(3):
         await corpus.publish(UserId("noisy"), *(f"text {n}" for n in range(900)))
@@ -103,7 +104,7 @@ async def test_a_noisy_users_rows_do_not_keep_others_from_being_claimed(database
 
 
 async def test_every_user_has_a_turn_and_all_is_claimed_once(database, corpus, org_id):
-    async with database.autocommit() as connection:
+    async with database.autocommit(Purpose.REINDEXING) as connection:
         await connection.execute(text("delete from embedding_queue"))
     expected = set()
     for n in range(150):
@@ -119,7 +120,7 @@ async def test_every_user_has_a_turn_and_all_is_claimed_once(database, corpus, o
 
 
 async def test_bytes_are_shared_too(database, corpus, org_id):
-    async with database.autocommit() as connection:
+    async with database.autocommit(Purpose.REINDEXING) as connection:
         await connection.execute(text("delete from embedding_queue"))
     await corpus.publish(UserId("noisy"), *("x" * 1000 for _ in range(50)))
     await corpus.publish(UserId("quiet"), "short")

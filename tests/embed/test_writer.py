@@ -25,7 +25,7 @@ async def test_what_nobody_waits_for_is_stored_together_and_what_somebody_waits_
     async with asyncio.timeout(10):
         await backlog.wait_for(org_id, published)
         assert (await backlog.catch_up(org_id, user_id, 10)).waiting == 0
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         query = "select count(*), count(distinct version) from vectors where org_id = $1"
         texts, transactions = await connection.fetchrow(query, org_id)
     assert texts == 6
@@ -49,7 +49,7 @@ async def test_a_user_whose_vectors_are_locked_holds_up_nobody_else(backlog, cor
         await backlog.wait_for(org_id, (await corpus.publish(user, said)).interaction_ids)
 
     await publish_and_wait(user_id, "known")
-    async with database.transaction() as holder:
+    async with database.transaction(org_id) as holder:
         await user_versions.bump(holder, org_id, [user_id])
         waits = asyncio.create_task(publish_and_wait(user_id, "waits"))
         async with asyncio.timeout(10):

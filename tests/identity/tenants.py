@@ -10,6 +10,7 @@ from reflexio_server.access.keys import new_key
 from reflexio_server.domain.ids import OrgId
 from reflexio_server.store import accounts, api_keys
 from reflexio_server.store.database import Database
+from reflexio_server.store.reach import Purpose, narrow
 
 _numbers = count(1)
 
@@ -38,10 +39,12 @@ async def make_tenant(
     number = next(_numbers)
     email = email or f"admin-{number}@example.com"
     name = f"organisation {number}"
-    async with database.direct() as connection:
+    reach = Purpose.ADMINISTRATION if org_id is None else OrgId(org_id)
+    async with database.direct(reach) as connection, connection.transaction():
         if org_id is None:
             org_id = await connection.fetchval("insert into organizations (name) values ($1) returning org_id", name)
         assert org_id is not None
+        await narrow(connection, OrgId(org_id))
         account = await accounts.create(connection, OrgId(org_id), email, AccessRole.ADMIN, password_hash)
         assert account is not None
         keys = {role: new_key() for role in AccessRole}

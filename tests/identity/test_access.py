@@ -162,7 +162,7 @@ async def test_a_revoked_key_is_refused_from_the_next_call_on_and_others_are_not
 ):
     tenant = await new_tenant()
     await ask("WhoAmI", WHO, metadata=tenant.bearer(AccessRole.MEMBER))
-    async with keyed_database.direct() as connection:
+    async with keyed_database.direct(tenant.org_id) as connection:
         await api_keys.revoke(connection, tenant.org_id, tenant.key_ids[AccessRole.MEMBER], None)
     refusal = await refused(ask("WhoAmI", WHO, metadata=tenant.bearer(AccessRole.MEMBER)))
     assert refusal.reason == "API_KEY_INVALID"
@@ -172,11 +172,11 @@ async def test_a_revoked_key_is_refused_from_the_next_call_on_and_others_are_not
 async def test_a_role_and_an_account_count_as_they_are_now(ask: Ask, new_tenant: NewTenant, keyed_database: Database):
     tenant = await new_tenant()
     mine = (tenant.org_id, tenant.account_id)
-    async with keyed_database.direct() as connection:
+    async with keyed_database.direct(tenant.org_id) as connection:
         await connection.execute("update accounts set role = 1 where org_id = $1 and account_id = $2", *mine)
     answers = [await ask("WhoAmI", WHO, metadata=tenant.bearer(role)) for role in AccessRole]
     assert [answer.role for answer in answers] == [AccessRole.READER] * 3
-    async with keyed_database.direct() as connection:
+    async with keyed_database.direct(tenant.org_id) as connection:
         await connection.execute("update accounts set disabled_at = now() where org_id = $1 and account_id = $2", *mine)
     assert (await refused(ask("WhoAmI", WHO, metadata=tenant.bearer()))).reason == "API_KEY_INVALID"
 
@@ -199,7 +199,7 @@ async def test_a_stream_ends_soon_after_its_key_is_revoked(
     await asyncio.sleep(0.1)
     await call.write(interactions.StreamPublishInteractionsRequest(publish=publish))
     assert (await call.read()).HasField("published"), "it goes on while the key is good"
-    async with keyed_database.direct() as connection:
+    async with keyed_database.direct(tenant.org_id) as connection:
         await api_keys.revoke(connection, tenant.org_id, tenant.key_ids[AccessRole.MEMBER], None)
     async with asyncio.timeout(10):
         with pytest.raises(grpc.aio.AioRpcError) as ended:
@@ -213,7 +213,7 @@ async def test_the_last_use_of_a_key_is_noted(ask: Ask, new_tenant: NewTenant, k
     query = "select api_key_id from api_keys where org_id = $1 and last_used_at is not null"
     async with asyncio.timeout(10):
         while True:
-            async with keyed_database.direct() as connection:
+            async with keyed_database.direct(tenant.org_id) as connection:
                 used = await connection.fetch(query, tenant.org_id)
             if used:
                 break

@@ -206,7 +206,7 @@ async def test_an_account_has_so_many_keys_and_no_more(ask: Ask, new_tenant: New
         select $1::bigint, $2, sha256(convert_to($1::bigint || ' ' || n, 'utf8')), 'n', 'rflx-', 1
         from generate_series(4, 1000) n
     """
-    async with keyed_database.direct() as connection:
+    async with keyed_database.direct(tenant.org_id) as connection:
         await connection.execute(fill, tenant.org_id, tenant.account_id)
     refusal = await refused(ask("CreateApiKey", pb.CreateApiKeyRequest(name="n"), metadata=tenant.bearer()))
     assert (refusal.code, refusal.reason) == (StatusCode.FAILED_PRECONDITION, "TOO_MANY_API_KEYS")
@@ -273,7 +273,7 @@ async def test_the_trail_cannot_be_changed(ask: Ask, new_tenant: NewTenant, keye
     before = await trail(ask, tenant)
     for statement in ("update audit_events set actor = 'x'", "delete from audit_events", "truncate audit_events"):
         with pytest.raises(Exception, match="only ever added"):
-            async with keyed_database.direct() as connection:
+            async with keyed_database.direct(tenant.org_id) as connection:
                 await connection.execute(statement)
     assert await trail(ask, tenant) == before
 

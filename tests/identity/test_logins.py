@@ -125,7 +125,7 @@ async def test_what_was_taken_comes_back(keyed_database: Database):
     left = await login_limits.take(keyed_database, [bucket])
     assert left is not None
     assert 50 < left <= 60
-    async with keyed_database.direct() as connection:
+    async with keyed_database.direct(None) as connection:
         earlier = "update login_limits set used_until = used_until - interval '60 seconds' where bucket = $1"
         await connection.execute(earlier, bucket.name)
     assert await login_limits.take(keyed_database, [bucket]) is None
@@ -145,7 +145,7 @@ async def test_full_buckets_leave_no_rows(keyed_database: Database):
     await login_limits.mark(keyed_database, spent, -1)
     assert not await login_limits.is_marked(keyed_database, spent)
     await login_limits.take(keyed_database, [Bucket(name, 1, 1)])
-    async with keyed_database.direct() as connection:
+    async with keyed_database.direct(None) as connection:
         assert await connection.fetchval("select count(*) from login_limits where bucket = $1", spent) == 0
 
 
@@ -189,7 +189,7 @@ async def test_hashes_of_before_are_renewed_at_a_login(
     query = "select password_hash from accounts where org_id = $1"
 
     async def kept() -> str:
-        async with keyed_database.direct() as connection:
+        async with keyed_database.direct(ana.org_id) as connection:
             found: str = await connection.fetchval(query, ana.org_id)
         return found
 

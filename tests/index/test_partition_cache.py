@@ -217,7 +217,7 @@ async def test_what_nobody_searches_leaves_memory_after_a_deletion(database, org
     assert len(cache) == len(users)
     await corpus.delete(deleted, published[deleted].interaction_ids[0])
     await corpus.add(grown, EAST)
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         where = {"org_id": org_id, "user_id": erased}
         await connection.execute(text("delete from user_versions where org_id = :org_id and user_id = :user_id"), where)
         where["user_id"] = reloaded
@@ -238,7 +238,7 @@ async def test_a_user_who_was_erased_leaves_memory_with_the_next_search(database
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=MIB)
     await corpus.add(user_id, EAST)
     await nearest(cache, database, org_id, user_id, EAST, 10)
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         await connection.execute(text("delete from user_versions where org_id = :org_id"), {"org_id": org_id})
     assert list(await nearest(cache, database, org_id, user_id, EAST, 10)) == []
     assert (len(cache), cache.nbytes) == (0, 0)

@@ -188,7 +188,9 @@ def _fits(row: Any, filters: dict[str, Any]) -> bool:
 
 async def _rows(database_url: str, user_id: str) -> tuple[list[Any], list[int]]:
     url = make_url(database_url)
-    connection = await asyncpg.connect(host=url.query["host"], user=url.username, database=url.database)
+    connection = await asyncpg.connect(
+        host=url.query["host"], user=url.username, database=url.database, server_settings={"reflexio.org_id": "1"}
+    )
     try:
         vectors = await connection.fetch(
             """select i.interaction_id, i.request_id, i.role, i.session_id, i.source, i.created_at, v.vector

@@ -134,10 +134,10 @@ _BLOCKED = text("select count(*) from pg_stat_activity where datname = current_d
 async def test_a_caller_that_hangs_up_in_the_middle_leaves_a_whole_publish(
     replica: Replica, org_id: OrgId, user_id: UserId, wait: bool
 ):
-    async with replica.database.transaction() as holder:
+    async with replica.database.transaction(org_id) as holder:
         await holder.execute(text("lock table requests in share mode"))
         publish = asyncio.create_task(replica.publish(org_id, user_id, "tea", wait=wait))
-        async with replica.database.autocommit() as observer:
+        async with replica.database.autocommit(org_id) as observer:
             while not (await observer.execute(_BLOCKED)).scalar_one():  # noqa: ASYNC110 -- Postgres tells nobody.
                 await asyncio.sleep(0.005)
         publish.cancel()

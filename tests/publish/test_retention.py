@@ -34,7 +34,7 @@ async def store_old(database: Database, org_id: OrgId, user_id: UserId, hours: f
 
 async def due(database: Database, org_id: OrgId) -> None:
     """Make it the organisation's turn."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         await connection.execute(
             text("update retention_policies set next_run = now() where org_id = :org_id"), {"org_id": org_id}
         )

@@ -56,7 +56,7 @@ async def test_a_fault_is_told_by_its_number_and_not_by_its_text(postgres: Postg
     with running_server(url) as server:
         database = Database(pool_size=2, statement_cache_size=0)
         database.open(url)
-        async with database.autocommit() as connection:
+        async with database.autocommit(None) as connection:
             await connection.execute(text("drop table requests"))
         await database.close()
         call = Caller(server.target)

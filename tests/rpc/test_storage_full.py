@@ -24,7 +24,7 @@ class Disk:
 
     async def run(self, *statements: str) -> object:
         connection = await asyncpg.connect(
-            host=self.url.query["host"], user="postgres", database=self.url.database, timeout=20
+            host=self.url.query["host"], user=self.url.username, database=self.url.database, timeout=20
         )
         try:
             for statement in statements[:-1]:

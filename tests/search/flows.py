@@ -71,7 +71,7 @@ class Replica:
 
     async def queued(self, org_id: OrgId, user_id: UserId) -> int:
         """How many of a user's interactions are not embedded."""
-        async with self.database.autocommit() as connection:
+        async with self.database.autocommit(org_id) as connection:
             return (await embedding_queue.of_user(connection, org_id, user_id, 1)).waiting
 
 

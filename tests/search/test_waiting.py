@@ -147,7 +147,7 @@ async def test_what_the_model_fails_on_is_found_by_its_words_for_good(
     await held.publish(org_id, user_id, "green tea", "a poison for rats", wait=True)
 
     async def set_aside() -> bool:
-        async with held.database.autocommit() as connection:
+        async with held.database.autocommit(org_id) as connection:
             return (await embedding_queue.of_user(connection, org_id, user_id, 1)).set_aside == 1
 
     await eventually(set_aside)

@@ -46,7 +46,7 @@ _VIOLATIONS = {
 
 async def violations(database: Database, org_id: OrgId) -> dict[str, int]:
     """What does not hold, and how often. An empty request counts too: for tests that delete no single interaction."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
 
         async def count(query: str) -> int:
             return (await connection.execute(text(query), {"org_id": org_id})).scalar_one()

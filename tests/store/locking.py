@@ -16,7 +16,7 @@ _BLOCKED = text("""
 
 async def somebody_waits(database: Database, task: asyncio.Future, count: int = 1) -> None:
     """Return when so many wait for a lock; `task` is who should."""
-    async with database.autocommit() as observer:
+    async with database.autocommit(None) as observer:
         while (await observer.execute(_BLOCKED)).scalar_one() < count:
             assert not task.done(), "it was to wait"
             await asyncio.sleep(0.005)
@@ -25,7 +25,7 @@ async def somebody_waits(database: Database, task: asyncio.Future, count: int = 
 @asynccontextmanager
 async def held_up(database: Database, lock: str, values: dict, work: Callable[[], Awaitable]) -> AsyncIterator[None]:
     """For the length of the block `work` is under way and waits for the rows that the query `lock` holds."""
-    async with database.transaction() as holder:
+    async with database.transaction(values.get("org_id")) as holder:
         await holder.execute(text(lock), values)
         task = asyncio.ensure_future(work())
         await somebody_waits(database, task)

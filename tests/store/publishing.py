@@ -52,7 +52,7 @@ async def all_of(
     database: Database, org_id: OrgId, user_id: UserId | None = None, *, with_images: bool = False
 ) -> Sequence[Interaction]:
     """All interactions, newest first."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         found, more = await interactions.newest(
             connection, org_id, user_id, InteractionFilter(), 1000, with_images=with_images, most_bytes=EVERYTHING
         )
@@ -62,7 +62,7 @@ async def all_of(
 
 async def rows(database: Database, org_id: OrgId) -> Mapping[str, int]:
     """How many rows each table has of an organisation; those without any are left out."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         counts = {
             table.name: await connection.scalar(select(func.count()).select_from(table).where(table.c.org_id == org_id))
             for table in metadata.sorted_tables
@@ -86,5 +86,5 @@ _EMBED = text("""
 
 async def embed(database: Database, org_id: OrgId) -> None:
     """Put vectors, two each, in the place of what is queued."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         await connection.execute(_EMBED, {"org_id": org_id})

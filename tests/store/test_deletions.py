@@ -152,7 +152,7 @@ async def test_a_large_deletion_makes_caches_load_afresh(
     assert gone.interactions == count
     query = text("select version, reload_before from user_versions where org_id = :org_id")
     lists = text("select cardinality(interaction_ids) from vector_deletions where org_id = :org_id")
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         version, reload_before = (await connection.execute(query, {"org_id": org_id})).one()
         found = list((await connection.execute(lists, {"org_id": org_id})).scalars())
     assert (found, reload_before == version) == (([count], False) if listed else ([], True))
@@ -176,14 +176,14 @@ async def test_every_way_of_deleting_tells_caches(
 ):
     async def version() -> tuple[int, int]:
         query = text("select version, reload_before from user_versions where org_id = :org_id and user_id = :user_id")
-        async with database.autocommit() as connection:
+        async with database.autocommit(org_id) as connection:
             return tuple((await connection.execute(query, {"org_id": org_id, "user_id": user_id})).one())
 
     async def recorded() -> list[int]:
         query = text(
             "select unnest(interaction_ids) from vector_deletions where org_id = :org_id and version = :version"
         )
-        async with database.autocommit() as connection:
+        async with database.autocommit(org_id) as connection:
             values = {"org_id": org_id, "version": (await version())[0]}
             return sorted((await connection.execute(query, values)).scalars())
 

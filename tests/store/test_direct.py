@@ -29,27 +29,27 @@ async def small(postgres: Postgres) -> AsyncIterator[Database]:
 
 
 async def backend(database: Database) -> int:
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         pid: int = await connection.fetchval("select pg_backend_pid()")
     return pid
 
 
 async def all_work(database: Database) -> None:
     """Check that the pool still lends as many connections as it has, and that each of them answers."""
-    async with database.direct() as one, database.direct() as two:
+    async with database.direct(None) as one, database.direct(None) as two:
         assert [await connection.fetchval("select 1") for connection in (one, two)] == [1, 1]
 
 
 async def test_each_statement_is_a_transaction_of_its_own(database: Database, org_id: OrgId):
     key = str(uuid4())
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         status = await connection.execute(
             "insert into idempotency_keys (org_id, idempotency_key, request_id, fingerprint, first_interaction_id, "
             "interactions_count) values ($1, $2, $3, $4, $5, $6)",
             *(org_id, key, uuid4(), b"\0\xff", 1, 2),
         )
         assert status == "INSERT 0 1"
-        async with database.autocommit() as other:
+        async with database.autocommit(org_id) as other:
             rows = await other.execute(
                 text("select fingerprint from idempotency_keys where idempotency_key = :k"), {"k": key}
             )
@@ -58,7 +58,7 @@ async def test_each_statement_is_a_transaction_of_its_own(database: Database, or
 
 async def test_values_go_and_come(database: Database):
     given = (7, "é", [1, 2], ["a", None], b"\0", uuid4(), True, None)
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         row = await connection.fetchrow(
             "select $1::bigint, $2::text, $3::bigint[], $4::text[], $5::bytea, $6::uuid, $7::boolean, $8::text", *given
         )
@@ -70,14 +70,14 @@ async def test_statements_that_belong_together(database: Database, org_id: OrgId
     insert = "insert into user_versions (org_id, user_id, version, reload_before) values ($1, $2, 1, 1)"
 
     async def insert_twice() -> None:
-        async with database.direct() as connection, connection.transaction():
+        async with database.direct(org_id) as connection, connection.transaction():
             await connection.execute(insert, org_id, "a")
             await connection.execute(insert, org_id, "a")
 
     with pytest.raises(DuplicateKey) as refused:
         await insert_twice()
     assert refused.value.constraint == "pk_user_versions"
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         assert not await connection.fetch("select from user_versions where org_id = $1", org_id)
 
 
@@ -85,7 +85,7 @@ async def test_statements_that_belong_together(database: Database, org_id: OrgId
 async def test_what_postgres_refuses_leaves_the_connection_as_it_was(small: Database, code: str, meaning: type):
     before = await backend(small)
     with pytest.raises(meaning):
-        async with small.direct() as connection:
+        async with small.direct(None) as connection:
             await connection.execute(f"do $$ begin raise exception 'no' using errcode = '{code}'; end $$")
     assert await backend(small) == before
     await all_work(small)
@@ -104,7 +104,7 @@ async def test_what_postgres_refuses_leaves_the_connection_as_it_was(small: Data
 )
 async def test_a_mistake_of_ours_is_not_blamed_on_the_database(small: Database, mistake: str, arguments: tuple):
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
-        async with small.direct() as connection:
+        async with small.direct(None) as connection:
             await connection.fetch(mistake, *arguments)
     assert not small.missed.is_set()
     await all_work(small)
@@ -115,7 +115,7 @@ async def test_a_statement_that_is_cancelled_takes_its_connection_with_it(small:
         pids: list[int] = []
 
         async def sleep(pids: list[int] = pids) -> None:
-            async with small.direct() as connection:
+            async with small.direct(None) as connection:
                 pids.append(await connection.fetchval("select pg_backend_pid()"))
                 await connection.execute("select pg_sleep(60)")
 
@@ -129,38 +129,38 @@ async def test_a_statement_that_is_cancelled_takes_its_connection_with_it(small:
 
 
 async def is_asleep(database: Database, pids: list[int]) -> bool:
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         query = "select bool_or(wait_event = 'PgSleep') from pg_stat_activity where pid = any($1)"
         return bool(await connection.fetchval(query, pids))
 
 
 async def test_a_caller_that_fails_in_between_is_no_outage(small: Database):
     with pytest.raises(LookupError):
-        async with small.direct():
+        async with small.direct(None):
             raise LookupError
     assert not small.missed.is_set()
     await all_work(small)
 
 
 async def test_a_transaction_that_was_left_open_is_not_handed_on(small: Database):
-    async with small.direct() as connection:
+    async with small.direct(None) as connection:
         await connection.execute("create table left_open (n int)")
-    async with small.direct() as connection:
+    async with small.direct(None) as connection:
         await connection.execute("begin")
         await connection.execute("insert into left_open values (1)")
-    async with small.direct() as connection:
+    async with small.direct(None) as connection:
         assert await connection.fetchval("select count(*) from left_open") == 0
     await all_work(small)
 
 
 async def test_a_connection_that_postgres_has_closed_is_replaced_unnoticed(small: Database, postgres: Postgres):
     await all_work(small)
-    async with small.direct() as one, small.direct() as two:
+    async with small.direct(None) as one, small.direct(None) as two:
         closed = [await connection.fetchval("select pg_backend_pid()") for connection in (one, two)]
         lent = [one, two]
     other = Database(pool_size=_SIZE, statement_cache_size=100)
     other.open(postgres.new_database())
-    async with other.direct() as connection:
+    async with other.direct(None) as connection:
         await connection.execute("select pg_terminate_backend(pid) from unnest($1::int[]) as pid", closed)
     await other.close()
 
@@ -174,9 +174,9 @@ async def test_a_connection_that_postgres_has_closed_is_replaced_unnoticed(small
 
 async def test_a_connection_that_is_cut_in_the_middle(small: Database):
     async def work() -> None:
-        async with small.direct() as connection:
+        async with small.direct(None) as connection:
             pid = await connection.fetchval("select pg_backend_pid()")
-            async with small.direct() as other:
+            async with small.direct(None) as other:
                 await other.execute("select pg_terminate_backend($1)", pid)
             await connection.fetchval("select 1")
 
@@ -190,7 +190,7 @@ async def test_whoever_waits_is_told_when_connections_are_abandoned(small: Datab
     await all_work(small)
 
     async def sleep() -> None:
-        async with small.direct() as connection:
+        async with small.direct(None) as connection:
             await connection.execute("select pg_sleep(60)")
 
     async def over() -> bool:
@@ -206,7 +206,7 @@ async def test_whoever_waits_is_told_when_connections_are_abandoned(small: Datab
 
 async def test_a_pool_that_is_used_up_is_told_as_unavailable(small: Database):
     small._engine.pool._timeout = 0.05
-    async with small.direct(), small.autocommit():
+    async with small.direct(None), small.autocommit(None):
         with pytest.raises(DatabaseUnavailable):
             await backend(small)
     await all_work(small)
@@ -215,7 +215,7 @@ async def test_a_pool_that_is_used_up_is_told_as_unavailable(small: Database):
 async def test_without_a_cache_no_statement_is_kept_by_postgres(postgres: Postgres):
     database = Database(pool_size=_SIZE, statement_cache_size=0)
     database.open(postgres.new_database())
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         assert await connection.fetchval("select $1::int + 1", 1) == 2
         assert await connection.fetch("select from pg_prepared_statements where statement like '%::int + 1%'") == []
     await database.close()

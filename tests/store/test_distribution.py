@@ -34,7 +34,7 @@ _INDEXES = text("""
 @pytest.fixture
 async def read(database: Database):
     async def rows(query):
-        async with database.autocommit() as connection:
+        async with database.autocommit(None) as connection:
             return (await connection.execute(query)).all()
 
     return rows

@@ -26,12 +26,12 @@ def opened(url: str) -> Database:
 
 
 async def ping(database: Database) -> int:
-    async with database.autocommit() as connection:
+    async with database.autocommit(None) as connection:
         return (await connection.execute(text("select 1"))).scalar_one()
 
 
 async def ping_directly(database: Database) -> int:
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         return await connection.fetchval("select 1")
 
 
@@ -50,7 +50,7 @@ async def test_a_postgres_that_goes_away_and_comes_back(tmp_path: Path):
                 with pytest.raises(DatabaseUnavailable):
                     await either(database)
         with pytest.raises(DatabaseUnavailable):
-            async with database.transaction() as connection:
+            async with database.transaction(None) as connection:
                 await connection.execute(text("select 1"))
         await asyncio.to_thread(postgres.start)
         async with asyncio.timeout(20):
@@ -96,9 +96,9 @@ async def test_an_address_that_takes_connections_and_never_answers(monkeypatch: 
 
 async def test_a_connection_that_is_cut_in_the_middle(database: Database):
     async def work() -> None:
-        async with database.transaction() as connection:
+        async with database.transaction(None) as connection:
             pid = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
-            async with database.autocommit() as other:
+            async with database.autocommit(None) as other:
                 await other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
             await connection.execute(text("select 1"))
 
@@ -110,19 +110,19 @@ async def test_a_connection_that_is_cut_in_the_middle(database: Database):
 async def test_a_mistake_of_ours_is_not_blamed_on_the_database(database: Database):
     for mistake in ("select no_such_column", "select 1/0", "select from no_such_table", "no sql"):
         with pytest.raises(DBAPIError):
-            async with database.autocommit() as connection:
+            async with database.autocommit(None) as connection:
                 await connection.execute(text(mistake))
 
 
 async def test_a_value_that_does_not_fit_is_not_blamed_on_the_database(database: Database):
     with pytest.raises(DBAPIError):
-        async with database.autocommit() as connection:
+        async with database.autocommit(None) as connection:
             await connection.execute(text("select cast(:n as bigint)"), {"n": 2**63})
 
 
 async def test_a_deadlock_is_a_conflict_and_the_work_is_done_again(database: Database, org_id: OrgId, user_id: UserId):
     users = [UserId(f"{user_id} {n}") for n in range(2)]
-    async with database.transaction() as connection:
+    async with database.transaction(org_id) as connection:
         await user_versions.bump(connection, org_id, users)
         await connection.commit()
     both_hold_one = asyncio.Barrier(2)
@@ -130,7 +130,7 @@ async def test_a_deadlock_is_a_conflict_and_the_work_is_done_again(database: Dat
 
     async def lock(which: int) -> None:
         attempts[which] += 1
-        async with database.transaction() as connection:
+        async with database.transaction(org_id) as connection:
             await connection.execute(text("set local deadlock_timeout = '10ms'"))
             await user_versions.bump(connection, org_id, [users[which]])
             if attempts[which] == 1:
@@ -159,7 +159,7 @@ async def test_a_pool_that_is_used_up_is_told_as_unavailable(database: Database,
     small = Database(pool_size=2, statement_cache_size=100)
     small.open(postgres.new_database())
     small._engine.pool._timeout = 0.05
-    async with small.autocommit() as one, small.autocommit() as two:
+    async with small.autocommit(None) as one, small.autocommit(None) as two:
         await one.execute(text("select 1"))
         await two.execute(text("select 1"))
         with pytest.raises(DatabaseUnavailable):

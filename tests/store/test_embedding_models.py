@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from alembic import command
 from alembic.config import Config
+from reflexio_server.domain.ids import OrgId
 from reflexio_server.store import embedding_models, migrate, vectors
 from reflexio_server.store.database import Database
 from reflexio_server.store.embedding_models import ModelRetired
@@ -40,14 +41,14 @@ async def migrated_up_to(database: Database, revision: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
-    async with database.transaction() as connection:
+    async with database.transaction(None) as connection:
         await connection.run_sync(upgrade)
         await connection.commit()
 
 
 async def state_of(database: Database) -> tuple[dict[str, str], list[int]]:
     """The state of each known model, and what waits for being embedded."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(OrgId(1)) as connection:
         known = {model.name: model.state for model in await embedding_models.all_known(connection)}
         queued = await connection.execute(text("select interaction_id from embedding_queue order by 1"))
         return known, list(queued.scalars())
@@ -67,7 +68,7 @@ async def test_the_model_of_most_vectors_is_active_and_nothing_is_lost(
     empty: Database, made_by: dict[int, str], states: dict[str, str], queued: list[int]
 ):
     await migrated_up_to(empty, "0001")
-    async with empty.autocommit() as connection:
+    async with empty.autocommit(OrgId(1)) as connection:
         for interaction_id, model in made_by.items():
             await connection.execute(text(_INTERACTION), {"id": interaction_id})
             await connection.execute(text(_VECTOR), {"id": interaction_id, "model": model})
@@ -79,7 +80,7 @@ async def test_vectors_of_a_model_that_is_not_active_are_refused_and_stay_in_the
     await migrate.migrate(empty)
     await embedding_models.activate_first(empty, "a", 2)
     await embedding_models.activate_first(empty, "b", 2)
-    async with empty.autocommit() as connection:
+    async with empty.autocommit(OrgId(1)) as connection:
         await connection.execute(text(_INTERACTION), {"id": 1})
         await connection.execute(text("insert into embedding_queue values (1, 1, 'ann', now())"))
     embedded = [EmbeddedText("ann", 1, [bytes(4)])]
@@ -94,7 +95,7 @@ async def test_a_lease_is_one_servers_and_a_new_one_ends_the_old(empty: Database
     await migrate.migrate(empty)
     await embedding_models.activate_first(empty, "a", 2)
     await embedding_models.begin(empty, "b", 2)
-    async with empty.autocommit() as connection:
+    async with empty.autocommit(None) as connection:
         first = await embedding_models.claim(connection, "b", "building", 60)
         assert first is not None
         assert await embedding_models.claim(connection, "b", "building", 60) is None

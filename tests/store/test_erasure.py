@@ -25,7 +25,7 @@ OF_USERS = [table for table in metadata.sorted_tables if "user_id" in table.c]
 
 async def of_user(database: Database, org_id: OrgId, user_id: UserId) -> dict[str, int]:
     """How many rows each table has that names users."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         return {
             table.name: await connection.scalar(
                 select(func.count()).where(table.c.org_id == org_id, table.c.user_id == user_id)
@@ -86,7 +86,7 @@ async def test_a_late_repetition_stores_nothing_and_no_digest_is_kept(
     # A key outlives its request: it must be found all the same.
     await deletions.delete_requests(database, org_id, [first.request_id])
     await erasure.erase_user(database, org_id, user_id)
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         [key] = (await connection.execute(select(idempotency_keys).where(idempotency_keys.c.org_id == org_id))).all()
     assert (key.user_id, key.fingerprint) == ("", b"")
     for again in (what, other):
@@ -144,13 +144,13 @@ async def test_a_user_who_comes_back_has_a_later_version_than_ever_before(
     await store_vectors(database, org_id, user_id, first.interaction_ids[:1])
 
     async def bump() -> int:
-        async with database.transaction() as connection:
+        async with database.transaction(org_id) as connection:
             versions = await user_versions.bump(connection, org_id, [user_id])
             await connection.commit()
         return versions[user_id]
 
     lock = "select from user_versions where org_id = :org_id for update"
-    async with database.transaction() as holder:
+    async with database.transaction(org_id) as holder:
         await holder.execute(text(lock), {"org_id": org_id})
         waiting = asyncio.create_task(bump())
         await somebody_waits(database, waiting)

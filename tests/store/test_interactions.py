@@ -27,7 +27,7 @@ def newest(database: Database, org_id: OrgId):
         most_bytes: int = EVERYTHING,
         **options: object,
     ) -> tuple[list[str], bool]:
-        async with database.autocommit() as connection:
+        async with database.autocommit(org_id) as connection:
             found, more = await interactions.newest(
                 connection, org_id, user_id, where, limit, most_bytes=most_bytes, **options
             )
@@ -89,7 +89,7 @@ async def test_pages_join_to_the_whole_list(database: Database, org_id: OrgId, d
     found: list[str] = []
     after: Position | None = None
     more = True
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         while more:
             page, more = await interactions.newest(
                 connection, org_id, diary, ALL, size, after=after, most_bytes=EVERYTHING
@@ -156,7 +156,7 @@ async def test_fetching_leaves_out_what_does_not_exist_or_is_not_ours(
     mine = await publish(store, org_id, publication(user_id, "mine"))
     others = await publish(store, OrgId(org_id + 1_000_000), publication(user_id, "others'"))
     wanted = [*mine.interaction_ids, *others.interaction_ids, 2**62]
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         found = await interactions.fetch(connection, org_id, wanted, with_images=False)
         sizes = await interactions.sizes(connection, org_id, wanted, with_images=False)
     assert [i.content for i in found.values()] == ["mine"]
@@ -164,7 +164,7 @@ async def test_fetching_leaves_out_what_does_not_exist_or_is_not_ours(
 
 
 async def test_the_place_of_the_kth_newest(database: Database, org_id: OrgId, diary: UserId):
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         for k, moment in ((1, 9), (10, 0)):
             place = await interactions.oldest_of_most_recent(connection, org_id, diary, k)
             assert place is not None

@@ -31,22 +31,22 @@ async def empty(postgres: Postgres) -> AsyncIterator[list[Database]]:
 
 async def test_several_at_once_and_again_make_it_once(empty: list[Database]):
     await asyncio.gather(*map(migrate, empty))
-    async with empty[0].transaction() as connection:
-        await connection.execute(text("insert into organizations (name) values ('kept')"))
+    async with empty[0].transaction(OrgId(2)) as connection:
+        await connection.execute(text("insert into organizations (org_id, name) values (2, 'kept')"))
         await connection.commit()
     await migrate(empty[0])
-    async with empty[1].autocommit() as connection:
-        assert (await connection.execute(text("select count(*) from alembic_version"))).scalar_one() == 1
-        names = (await connection.execute(text("select name from organizations order by org_id"))).scalars()
-        assert list(names) == ["default", "kept"]
+    for org_id, name in ((OrgId(1), "default"), (OrgId(2), "kept")):
+        async with empty[1].autocommit(org_id) as connection:
+            assert (await connection.execute(text("select count(*) from alembic_version"))).scalar_one() == 1
+            assert list((await connection.execute(text("select name from organizations"))).scalars()) == [name]
 
 
 async def test_a_migration_that_fails_leaves_nothing(empty: list[Database]):
-    async with empty[0].autocommit() as connection:
+    async with empty[0].autocommit(None) as connection:
         await connection.execute(text("create table vectors (in_the_way int)"))
     with pytest.raises(Exception, match="vectors"):
         await migrate(empty[0])
-    async with empty[0].autocommit() as connection:
+    async with empty[0].autocommit(None) as connection:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
         assert tables == ["vectors"]
         await connection.execute(text("drop table vectors"))
@@ -59,7 +59,7 @@ def _differences(connection: Connection) -> list[object]:
 
 
 async def test_the_migrations_end_in_the_tables_that_the_code_knows(database: Database):
-    async with database.autocommit() as connection:
+    async with database.autocommit(None) as connection:
         assert await connection.run_sync(_differences) == []
 
 
@@ -69,7 +69,7 @@ async def test_every_table_leads_with_the_organisation(database: Database):
         names = [name for name in found.get_table_names() if name != "alembic_version"]
         return {name: found.get_pk_constraint(name)["constrained_columns"] for name in names}
 
-    async with database.autocommit() as connection:
+    async with database.autocommit(None) as connection:
         found = await connection.run_sync(keys)
     assert set(found) == set(metadata.tables)
     assert found.pop("embedding_models") == ["model"], "a few rows that concern all organisations"
@@ -80,7 +80,7 @@ async def test_every_table_leads_with_the_organisation(database: Database):
 async def test_keys_of_before_are_erased_with_their_users(empty: list[Database]):
     """The second migration tells whose a key is; where nobody knows any more, no digest is kept."""
     await migrate(empty[0], "0001")
-    async with empty[0].transaction() as connection:
+    async with empty[0].transaction(None) as connection:
         await connection.execute(
             text("""
             insert into requests values
@@ -95,7 +95,7 @@ async def test_keys_of_before_are_erased_with_their_users(empty: list[Database])
         )
         await connection.commit()
     await migrate(empty[0])
-    async with empty[0].autocommit() as connection:
+    async with empty[0].autocommit(OrgId(1)) as connection:
         query = "select idempotency_key, user_id, fingerprint from idempotency_keys order by 1"
         assert [tuple(row) for row in await connection.execute(text(query))] == [
             ("kept", "ann", b"x"),
@@ -107,7 +107,7 @@ async def test_vectors_of_before_have_the_words_of_their_texts(empty: list[Datab
     """The fifth migration puts words beside vectors; where an older server stored these, the lexemes have them."""
     [database, *_] = empty
     await migrate(database, "0004")
-    async with database.transaction() as connection:
+    async with database.transaction(None) as connection:
         for statement in (
             """insert into interactions values
                 (1, 7, 'ann', '00000000-0000-0000-0000-000000000001', '', '', 'Ann', 'tea for two', '', '', 1, '', '',
@@ -125,6 +125,6 @@ async def test_vectors_of_before_have_the_words_of_their_texts(empty: list[Datab
     stems = [hashlib.sha256(stem).digest()[:4] for stem in (b"ann", b"tea", b"two")]
     assert sorted(found.added.words[start : start + 4] for start in (0, 4, 8)) == sorted(stems)
     assert found.added.word_counts == [3]
-    async with database.autocommit() as connection:
+    async with database.autocommit(None) as connection:
         query = "select attstorage::text from pg_attribute where attrelid = 'vectors'::regclass and attname = 'words'"
         assert await connection.scalar(text(query)) == "e", "hashes do not compress"

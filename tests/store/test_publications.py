@@ -99,7 +99,7 @@ async def test_the_request_keeps_what_belongs_to_all(
 ):
     what = publication(user_id, "one", "two", "three", session_id="s", source="web")
     done = await publish(store, org_id, what)
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         [found], more = await requests.newest(connection, org_id, RequestFilter(), 10, most_bytes=EVERYTHING)
     assert not more
     assert found.request.request_id == done.request_id
@@ -119,7 +119,7 @@ async def test_only_what_can_be_searched_is_queued_for_embedding(
     ]
     described = NewInteraction(user_action_description="clicked 'buy'")
     done = await publish(store, org_id, publication(user_id, *silent, "spoken", described))
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         queued = await connection.execute(
             text("select interaction_id, leased_until > now() from embedding_queue where org_id = :org order by 1"),
             {"org": org_id},
@@ -221,7 +221,7 @@ async def test_keys_are_forgotten_when_they_are_old_and_not_before(
     age = text("""
         update idempotency_keys set created_at = now() - make_interval(days => :days, hours => :hours)
         where org_id = :org_id and idempotency_key = :key""")
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         for key, hours in (("old", 1), ("recent", -1)):
             values = {"org_id": org_id, "key": key, "days": KEY_LIFETIME_DAYS, "hours": hours}
             await connection.execute(age, values)

@@ -20,7 +20,7 @@ def newest(database: Database, org_id: OrgId):
     async def read(
         where: RequestFilter | None = None, limit: int = 100, most_bytes: int = EVERYTHING, **options: object
     ) -> tuple[list[PublishedRequest], bool]:
-        async with database.direct() as connection:
+        async with database.direct(org_id) as connection:
             found, more = await requests.newest(
                 connection, org_id, where or RequestFilter(), limit, most_bytes=most_bytes, **options
             )
@@ -123,7 +123,7 @@ async def test_images_count_and_come_when_they_are_asked_for(
 
 
 async def test_another_organisation_sees_nothing_of_it(database: Database, published, org_id: OrgId):
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         where = RequestFilter(request_id=published[0])
         found, _ = await requests.newest(connection, OrgId(org_id + 1_000_000), where, 10, most_bytes=EVERYTHING)
     assert list(found) == []

@@ -116,7 +116,7 @@ async def test_what_is_embedded_waits_no_more_and_gives_a_version(corpus, user_i
 
 async def test_what_a_model_failed_on_waits_unless_it_is_the_one_being_built(database, org_id, corpus, user_id, state):
     ids = (await corpus.publish(user_id, "tea", "lemons", "milk")).interaction_ids
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         for interaction_id, failed_model in zip(ids, (None, "another", None), strict=True):
             await connection.execute(
                 text("""update embedding_queue set set_aside_reason = 'failed', failed_model = :model

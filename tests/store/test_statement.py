@@ -22,7 +22,7 @@ def test_a_parameter_without_a_type_or_a_value():
 
 async def test_postgres_takes_it(database: Database):
     statement = Statement("select :n, cardinality(:names), '{}'::jsonb::text", _TYPES)
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         assert list(await connection.fetchrow(statement.sql, *statement.arguments({"n": 7, "names": ["a", ""]}))) == [
             7,
             2,

@@ -11,14 +11,14 @@ from sqlalchemy import text
 
 async def state(database: Database, org_id: OrgId, user_id: UserId) -> tuple[int, int]:
     query = text("select version, reload_before from user_versions where org_id = :org_id and user_id = :user_id")
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         row = (await connection.execute(query, {"org_id": org_id, "user_id": user_id})).one()
     return row.version, row.reload_before
 
 
 async def bump(database: Database, org_id: OrgId, users: Sequence[UserId], seen: list[tuple[UserId, int]]) -> None:
     """Give new versions; what was given is noted before the lock is let go, so in the order of the locks."""
-    async with database.transaction() as connection:
+    async with database.transaction(org_id) as connection:
         versions = await user_versions.bump(connection, org_id, users)
         seen.extend(versions.items())
         await connection.commit()
@@ -56,14 +56,14 @@ async def test_a_user_named_twice_gets_one_version(database: Database, org_id: O
 async def test_what_is_not_committed_leaves_no_version(database: Database, org_id: OrgId, user_id: UserId):
     seen: list = []
     await bump(database, org_id, [user_id], seen)
-    async with database.transaction() as connection:
+    async with database.transaction(org_id) as connection:
         await user_versions.bump(connection, org_id, [user_id])
     assert (await state(database, org_id, user_id))[0] == seen[0][1]
 
 
 async def test_a_version_is_held_until_the_end_of_the_transaction(database: Database, org_id: OrgId, user_id: UserId):
     seen: list = []
-    async with database.transaction() as connection:
+    async with database.transaction(org_id) as connection:
         first = (await user_versions.bump(connection, org_id, [user_id]))[user_id]
         second = asyncio.create_task(bump(database, org_id, [user_id], seen))
         other = UserId(f"{user_id} 2")
@@ -77,14 +77,14 @@ async def test_a_version_is_held_until_the_end_of_the_transaction(database: Data
 async def test_a_user_who_was_erased_never_repeats_a_version(database: Database, org_id: OrgId, user_id: UserId):
     seen: list = []
     await bump(database, org_id, [user_id], seen)
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         await connection.execute(text("delete from user_versions where org_id = :org_id"), {"org_id": org_id})
     await bump(database, org_id, [user_id], seen)
     assert seen[1][1] > seen[0][1]
 
 
 async def _deletion_of(database: Database, org_id: OrgId, user_id: UserId) -> int:
-    async with database.transaction() as connection:
+    async with database.transaction(org_id) as connection:
         version = (await user_versions.bump(connection, org_id, [user_id]))[user_id]
         record = text("insert into vector_deletions values (:org_id, :user_id, :version, '{1}')")
         await connection.execute(record, {"org_id": org_id, "user_id": user_id, "version": version})
@@ -97,11 +97,11 @@ async def test_forgotten_deletions_make_older_caches_load_afresh(database: Datab
     age = text("""
         update vector_deletions set created_at = now() - interval '7 hours'
         where org_id = :org_id and version = any(:versions)""")
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         await connection.execute(age, {"org_id": org_id, "versions": versions[:2]})
     await user_versions.forget_old_deletions(database)
     version, reload_before = await state(database, org_id, user_id)
     assert (version, reload_before) == (versions[2], versions[1])
     left = text("select version from vector_deletions where org_id = :org_id")
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         assert list((await connection.execute(left, {"org_id": org_id})).scalars()) == [versions[2]]

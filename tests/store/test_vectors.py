@@ -37,7 +37,7 @@ def changes(database, org_id, user_id):
 
 async def version_of(database, org_id, user_id):
     query = text("select version from user_versions where org_id = :org_id and user_id = :user_id")
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         return await connection.scalar(query, {"org_id": org_id, "user_id": user_id})
 
 
@@ -58,7 +58,7 @@ async def test_storing_takes_from_the_queue_and_only_once(database, org_id, corp
     texts = texts_of(user_id, published)
     stored = await asyncio.gather(*(vectors.store(database, org_id, MODEL, DIMENSION, texts) for _ in range(4)))
     assert sorted(len(s.interaction_ids) for s in stored) == [0, 0, 0, 2]
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         query = text(
             "select (select count(*) from vectors where org_id = :o), count(*) from embedding_queue where org_id = :o"
         )
@@ -76,7 +76,7 @@ async def test_several_users_are_stored_together_in_any_order(database, org_id, 
 
     await asyncio.gather(*(store(order) for order in (users, users[::-1], users[::2], users[1::2])))
     versions = [await version_of(database, org_id, user) for user in users]
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         count = await connection.scalar(text("select count(*) from vectors where org_id = :o"), {"o": org_id})
     assert None not in versions
     assert count == 10
@@ -88,7 +88,7 @@ async def test_a_user_whose_vectors_are_being_changed_holds_up_nobody_else(datab
         await corpus.add(user, unit(1))
     published = {user: await corpus.publish(user, "said") for user in (held, new, known)}
     texts = [t for user in published for t in texts_of(user, published[user])]
-    async with database.transaction() as holder:
+    async with database.transaction(org_id) as holder:
         before = (await user_versions.bump(holder, org_id, [held]))[held]
         async with asyncio.timeout(10):
             stored = await vectors.store(database, org_id, MODEL, DIMENSION, texts)
@@ -181,7 +181,7 @@ async def test_words_that_an_older_server_did_not_store_are_computed(database, o
     published = await corpus.publish(user_id, "tea for two, tea for me", "nothing")
     await corpus.embed(user_id, published, [unit(1), unit(2)], [unit(3)])
     stored = (await changes()).added
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         query = "update vectors set words = null where org_id = :org_id and words is not null returning chunk"
         assert list(await connection.scalars(text(query), {"org_id": org_id})) == [0, 0], "beside the first vector only"
     assert (await changes()).added == stored
@@ -213,7 +213,7 @@ async def test_words_survive_a_change_of_the_model(database, org_id, corpus, use
     published = await corpus.publish(user_id, "tea for two")
     await corpus.embed(user_id, published, unit(1))
     before = (await changes()).added
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         query = "insert into embedding_queue (org_id, interaction_id, user_id, leased_until) values (:o, :i, :u, now())"
         [interaction_id] = published.interaction_ids
         await connection.execute(text(query), {"o": org_id, "i": interaction_id, "u": user_id})

@@ -26,6 +26,7 @@ from reflexio_server.store import organizations
 from reflexio_server.store.attached import attached
 from reflexio_server.store.embedded_postgres import EmbeddedPostgresFailed
 from reflexio_server.store.location import InvalidDatabaseUrl
+from reflexio_server.store.reach import Purpose
 
 _OPERATOR = Author(actor="operator", credential="none", address="", request_id="")
 
@@ -120,7 +121,7 @@ def _change(
         passwords = Passwords()
         try:
             async with attached(url, settings.data_dir) as database:
-                async with database.direct() as connection:
+                async with database.direct(Purpose.ADMINISTRATION) as connection:
                     named = await organizations.named(connection, organization)
                 if named is None:
                     raise NotFound("organization", organization)

@@ -156,7 +156,7 @@ class Backlog:
             DatabaseUnavailable: Postgres cannot be reached.
             NotReady: The server is stopping.
         """
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(org_id) as connection:
             queue = await embedding_queue.of_user(connection, org_id, user_id, _MOST_CAUGHT_UP)
         if not queue.newest or timeout_seconds <= 0:
             return NotEmbedded(queue.waiting, queue.set_aside)
@@ -172,7 +172,7 @@ class Backlog:
         Raises:
             DatabaseUnavailable: Postgres cannot be reached.
         """
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(org_id) as connection:
             return await queue_figures.newest_set_aside(connection, org_id, _SHOWN_SET_ASIDE)
 
     async def counts(self, org_id: OrgId) -> QueueCounts:
@@ -181,7 +181,7 @@ class Backlog:
         Raises:
             DatabaseUnavailable: Postgres cannot be reached.
         """
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(org_id) as connection:
             return await queue_figures.counts(connection, org_id)
 
     async def _wanted(
@@ -197,7 +197,7 @@ class Backlog:
         elsewhere = set(interaction_ids).difference(work.interaction_id for work in works)
         if not elsewhere:
             return works, elsewhere
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(org_id) as connection:
             room = self._held.room_bytes(wanted=True)
             queued = await embedding_queue.read(connection, org_id, elsewhere, room, leased_too=leased_too)
         # Unleased: another server may have it too; the renewal leases it to us.
@@ -281,7 +281,7 @@ class Backlog:
         for org_id, interaction_id in rows:
             by_org[org_id].append(interaction_id)
         for org_id, interaction_ids in by_org.items():
-            async with self._database.autocommit() as connection:
+            async with self._database.autocommit(org_id) as connection:
                 await embedding_queue.lease(connection, org_id, interaction_ids, seconds)
 
     def _after_progress(self) -> None:

@@ -18,6 +18,7 @@ from reflexio_server.domain.errors import BacklogFull, DatabaseUnavailable, NotR
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store import queue_figures
 from reflexio_server.store.database import Database
+from reflexio_server.store.reach import Purpose
 
 _log = structlog.get_logger("reflexio.embed")
 
@@ -142,7 +143,7 @@ class BacklogLimits:
     async def _count(self) -> None:
         # What changes while it is counted may be in the count already, and is then counted twice until the next one.
         before = Counter(self._since)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Purpose.EMBEDDING) as connection:
             sizes = await queue_figures.sizes(connection, self._most_of_user // _UNCOUNTED_PART)
         self._since.subtract(before)
         self._since = Counter({key: change for key, change in self._since.items() if change})

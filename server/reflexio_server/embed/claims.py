@@ -6,6 +6,7 @@ from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store import embedding_queue
 from reflexio_server.store.database import Database
 from reflexio_server.store.embedding_queue import QueuedText
+from reflexio_server.store.reach import Purpose
 
 _MOST_OWNERS = 64
 """Among how many users a portion is divided."""
@@ -31,7 +32,7 @@ class FairClaims:
         Raises:
             DatabaseUnavailable: Postgres cannot be reached.
         """
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Purpose.EMBEDDING) as connection:
             owners = await embedding_queue.owners(connection, self._last, _MOST_OWNERS)
             if len(owners) < _MOST_OWNERS and self._last != _BEFORE_ALL:
                 again = await embedding_queue.owners(connection, _BEFORE_ALL, _MOST_OWNERS - len(owners))

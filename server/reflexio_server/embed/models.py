@@ -97,7 +97,7 @@ class EmbeddingModels:
             DatabaseUnavailable: Postgres cannot be reached.
             ModelUnavailable: The model cannot be loaded.
         """
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(None) as connection:
             known = await embedding_models.active_model(connection)
         if known is None:
             thread = await self.load(self.configured)
@@ -147,7 +147,7 @@ class EmbeddingModels:
             ModelUnavailable: It cannot be loaded here, or is not the one that made the vectors.
         """
         async with self._following:
-            async with self._database.autocommit() as connection:
+            async with self._database.autocommit(None) as connection:
                 known = await embedding_models.all_known(connection)
             await self._activate(next(model for model in known if model.state == ACTIVE))
 

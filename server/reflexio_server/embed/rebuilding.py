@@ -16,6 +16,7 @@ from reflexio_server.store import reindexing
 from reflexio_server.store.database import Database
 from reflexio_server.store.embedding_models import Lease
 from reflexio_server.store.embedding_queue import QueuedText
+from reflexio_server.store.reach import Purpose
 from reflexio_server.store.reindexing import FailedText, Place
 from reflexio_server.store.vectors import EmbeddedText
 
@@ -53,7 +54,7 @@ class NewVectors:
         """
         after = self._lease.walked_to
         while True:
-            async with self._database.autocommit() as connection:
+            async with self._database.autocommit(Purpose.REINDEXING) as connection:
                 places = await reindexing.walk(connection, self._lease, after, _WALKED)
             if not places:
                 return
@@ -75,7 +76,7 @@ class NewVectors:
             left = sorted(interaction_ids)
             while left:
                 portion = left[:_PORTION]
-                async with self._database.autocommit() as connection:
+                async with self._database.autocommit(org_id) as connection:
                     texts = await reindexing.texts(connection, org_id, portion, _PORTION_BYTES)
                 await self._build(org_id, texts)
                 last = texts[-1].interaction_id if texts else portion[-1]

@@ -17,6 +17,7 @@ from reflexio_server.embed.rebuilding import NewVectors
 from reflexio_server.store import embedding_models, model_switch, reindexing, retired_vectors
 from reflexio_server.store.database import Database
 from reflexio_server.store.embedding_models import BUILDING, RETIRED, KnownModel, Lease, LeaseLost
+from reflexio_server.store.reach import Purpose
 
 _log = structlog.get_logger("reflexio.reindex")
 
@@ -66,7 +67,7 @@ class Reindexer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._lease is not None:
             with contextlib.suppress(*PASSING_FAULTS, LeaseLost):
-                async with self._database.autocommit() as connection:
+                async with self._database.autocommit(None) as connection:
                     await embedding_models.renew(connection, self._lease, 0)
 
     async def known(self) -> Sequence[KnownModel]:
@@ -75,7 +76,7 @@ class Reindexer:
         Raises:
             DatabaseUnavailable: Postgres cannot be reached.
         """
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(None) as connection:
             return await embedding_models.all_known(connection)
 
     async def begin(self, model: str) -> None:
@@ -128,7 +129,7 @@ class Reindexer:
     async def _work_on(self, model: KnownModel) -> None:
         # First, so that a server that cannot load it leaves the work to others.
         thread = await self._models.load(model.name) if model.state == BUILDING else None
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(None) as connection:
             lease = await embedding_models.claim(connection, model.name, model.state, LEASE_SECONDS)
         if lease is None:
             return
@@ -153,7 +154,7 @@ class Reindexer:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
             with contextlib.suppress(*PASSING_FAULTS):
-                async with self._database.autocommit() as connection:
+                async with self._database.autocommit(None) as connection:
                     await embedding_models.renew(connection, lease, LEASE_SECONDS)
 
     async def _build(self, lease: Lease, new: NewVectors) -> None:
@@ -178,7 +179,7 @@ class Reindexer:
     async def _pass(self, new: NewVectors, lease: Lease, version: int) -> None:
         """Build for what came after `version` and before now."""
         while True:
-            async with self._database.autocommit() as connection:
+            async with self._database.autocommit(Purpose.REINDEXING) as connection:
                 places = await reindexing.came_since(connection, lease, version, _PASS)
             await new.build(places)
             if len(places) < _PASS:

@@ -163,7 +163,7 @@ class VectorWriter:
     async def _set_back(self, work: Work, error: BaseException) -> None:
         async def note() -> bool:
             reason = f"{type(error).__name__}: {error}"
-            async with self._database.autocommit() as connection:
+            async with self._database.autocommit(work.org_id) as connection:
                 return await embedding_queue.fail(connection, work.org_id, work.interaction_id, reason)
 
         set_aside = False

@@ -11,6 +11,7 @@ from reflexio_server.domain.identity_errors import LastAdmin, NameTaken, NoAccou
 from reflexio_server.domain.ids import OrgId
 from reflexio_server.store import accounts, api_keys, audit, certificate_identities, organizations
 from reflexio_server.store.database import Database
+from reflexio_server.store.reach import Purpose, narrow
 
 
 class Directory:
@@ -47,7 +48,7 @@ class Directory:
             require(caller, Requirement.ADMIN)
         secret = new_key()
         key = None
-        async with self.database.direct() as connection, connection.transaction():
+        async with self.database.direct(caller.org_id) as connection, connection.transaction():
             account = await accounts.named(connection, caller.org_id, email)
             if account is not None:
                 least = min(role or caller.role, caller.role, AccessRole(account.role))
@@ -89,7 +90,7 @@ class Directory:
         if api_key_id != own and caller.role is AccessRole.READER:
             raise NotFound("api_key", str(api_key_id))
         account_id = None if caller.role is AccessRole.ADMIN else caller.account_id or 0
-        async with self.database.direct() as connection, connection.transaction():
+        async with self.database.direct(caller.org_id) as connection, connection.transaction():
             key = await api_keys.revoke(connection, caller.org_id, api_key_id, account_id)
             if key is not None:
                 target = f"key {key.api_key_id} of {key.account_email}"
@@ -107,7 +108,7 @@ class Directory:
             NameTaken: The organisation has one of this address.
         """
         password_hash = await self._passwords.hash_of(password)
-        async with self.database.direct() as connection, connection.transaction():
+        async with self.database.direct(org_id) as connection, connection.transaction():
             account = await accounts.create(connection, org_id, email, role, password_hash)
             if account is not None:
                 await audit.record(connection, org_id, author, "create_account", f"{email}, {role.name.lower()}")
@@ -139,7 +140,7 @@ class Directory:
         changes = [f"role {role.name.lower()}"] if role is not None else []
         changes += [] if disabled is None else ["disabled" if disabled else "enabled"]
         changes += [] if password is None else ["password"]
-        async with self.database.direct() as connection, connection.transaction():
+        async with self.database.direct(org_id) as connection, connection.transaction():
             account = await accounts.update(
                 connection, org_id, email, role=role, disabled=disabled, password_hash=password_hash
             )
@@ -160,11 +161,13 @@ class Directory:
         """
         password_hash = await self._passwords.hash_of(password)
         account = None
-        async with self.database.direct() as connection, connection.transaction():
+        async with self.database.direct(Purpose.ADMINISTRATION) as connection, connection.transaction():
             made = await organizations.create(connection, name)
             if made is not None:
+                await narrow(connection, made.org_id)
                 account = await accounts.create(connection, made.org_id, email, AccessRole.ADMIN, password_hash)
                 for trail in (org_id, made.org_id):
+                    await narrow(connection, trail)
                     target = f"organisation {made.org_id} ({name}) with {email}"
                     await audit.record(connection, trail, author, "create_organization", target)
         if made is None or account is None:
@@ -185,12 +188,14 @@ class Directory:
             NameTaken: The URI stands for one already.
         """
         identity = None
-        async with self.database.direct() as connection, connection.transaction():
+        async with self.database.direct(Purpose.ADMINISTRATION) as connection, connection.transaction():
             named = await organizations.named(connection, organization)
             if named is not None:
+                await narrow(connection, named.org_id)
                 identity = await certificate_identities.create(connection, named.org_id, uri, role)
             if identity is not None:
                 target = f"{uri} for organisation {identity.org_id}, {role.name.lower()}"
+                await narrow(connection, org_id)
                 await audit.record(connection, org_id, author, "create_certificate_identity", target)
         if named is None:
             raise NotFound("organization", organization)
@@ -208,10 +213,11 @@ class Directory:
         Raises:
             NotFound: It stands for nobody.
         """
-        async with self.database.direct() as connection, connection.transaction():
+        async with self.database.direct(Purpose.ADMINISTRATION) as connection, connection.transaction():
             stood_for = await certificate_identities.delete(connection, uri)
             if stood_for is not None:
                 target = f"{uri} for organisation {stood_for}"
+                await narrow(connection, org_id)
                 await audit.record(connection, org_id, author, "delete_certificate_identity", target)
         if stood_for is None:
             raise NotFound("certificate_identity", uri)

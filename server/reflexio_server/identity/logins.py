@@ -73,7 +73,7 @@ class Logins:
         """
         async with self._verified(attempt, "login") as account:
             secret = new_key()
-            async with self._database.direct() as connection, connection.transaction():
+            async with self._database.direct(account.org_id) as connection, connection.transaction():
                 key = await api_keys.create(
                     connection, account.org_id, account.account_id, secret, "login", account.role, MOST_KEYS
                 )
@@ -95,7 +95,7 @@ class Logins:
         async with self._verified(attempt, "change_password") as account:
             password_hash = await self._passwords.hash_of(new_password)
             whose = (account.org_id, account.account_id)
-            async with self._database.direct() as connection, connection.transaction():
+            async with self._database.direct(account.org_id) as connection, connection.transaction():
                 await accounts.set_password(connection, *whose, password_hash)
                 revoked = await api_keys.revoke_all(connection, *whose) if revoke_keys else 0
                 await audit.record(connection, account.org_id, attempt.author, "change_password", attempt.email)
@@ -141,7 +141,7 @@ class Logins:
         [account] = right
         if self._passwords.is_outdated(account.password_hash):
             renewed = await self._passwords.hash_of(attempt.password)
-            async with self._database.direct() as connection:
+            async with self._database.direct(account.org_id) as connection:
                 await accounts.set_password(connection, account.org_id, account.account_id, renewed)
         return account
 
@@ -152,12 +152,12 @@ class Logins:
         are, for who guesses addresses could fill the table.
         """
         author = attempt.author
-        async with self._database.direct() as connection:
-            for candidate in found:
+        for candidate in found:
+            async with self._database.direct(candidate.org_id) as connection:
                 await audit.record(connection, candidate.org_id, author, action, attempt.email, AuditOutcome.FAILED)
         unknown = Bucket(bucket_name("audit of unknown addresses"), size=100, seconds=60)
         if found or await login_limits.take(self._database, [unknown]) is not None:
             return
         nobody = replace(author, actor="unknown")
-        async with self._database.direct() as connection:
+        async with self._database.direct(OPERATOR) as connection:
             await audit.record(connection, OPERATOR, nobody, action, "unknown address", AuditOutcome.FAILED)

@@ -22,6 +22,7 @@ from reflexio_server.index.shared_lock import SharedLock
 from reflexio_server.store import user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_rows import InteractionRows
+from reflexio_server.store.reach import Purpose
 from reflexio_server.telemetry import metrics
 
 _INLINE_BYTES = 40 * 1024 * 1024
@@ -191,7 +192,7 @@ class PartitionCache:
         for start in range(0, len(keys), _SWEPT_AT_ONCE):
             portion = keys[start : start + _SWEPT_AT_ONCE]
             seen = {key[:2]: entry.followed.seen for key in portion if (entry := self._entries.get(key)) is not None}
-            async with self._database.autocommit() as connection:
+            async with self._database.autocommit(Purpose.HOUSEKEEPING) as connection:
                 stale = await user_versions.with_deletions_since(connection, seen)
             for whose in stale:
                 metrics.index_drops.add(1, "stale")

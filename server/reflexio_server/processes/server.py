@@ -18,6 +18,8 @@ from reflexio_server.rpc.listening import CannotListen, UnsafeSettings
 from reflexio_server.settings import Settings
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgresFailed
 from reflexio_server.store.location import InvalidDatabaseUrl, StorageLocation
+from reflexio_server.store.migrate import SchemaTooNew
+from reflexio_server.store.roles import BarrierNotKept
 from reflexio_server.store.text_search import UnknownTextSearchConfig
 from reflexio_server.telemetry import prometheus
 from reflexio_server.telemetry.export import TelemetryMisconfigured, exporting
@@ -116,5 +118,7 @@ async def _started(starting: asyncio.Task[None], location: StorageLocation) -> N
         raise CannotStart(f"{location.storage_label}: {error}") from None
     except UnknownTextSearchConfig as error:
         raise CannotStart(str(error), "text_search_config") from None
-    except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, ModelUnavailable, OSError) as error:
+    except BarrierNotKept as error:
+        raise CannotStart(str(error), "database_url") from None
+    except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, ModelUnavailable, SchemaTooNew, OSError) as error:
         raise CannotStart(str(error)) from None

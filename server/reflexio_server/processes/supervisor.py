@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from reflexio_server.domain.errors import DatabaseUnavailable
 from reflexio_server.processes.cannot_start import CannotStart
 from reflexio_server.processes.metrics_endpoint import metrics_endpoint
 from reflexio_server.processes.shared_port import reserved
@@ -65,7 +66,7 @@ async def supervise(settings: Settings, announce: Callable[[int], None]) -> None
         raise CannotStart(str(error), "database_url") from None
     except UnsafeSettings as error:
         raise CannotStart(str(error), error.setting) from None
-    except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, OSError) as error:
+    except (CannotListen, DatabaseUnavailable, DataFolderInUse, EmbeddedPostgresFailed, OSError) as error:
         raise CannotStart(str(error)) from None
 
 

@@ -10,18 +10,19 @@ import structlog
 from reflexio_server.domain.errors import PASSING_FAULTS
 from reflexio_server.publish import retention
 from reflexio_server.publish.retention import Retention
-from reflexio_server.store import user_versions
+from reflexio_server.store import transition, user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.publications import PublicationStore
 
 _log = structlog.get_logger("reflexio.housekeeping")
 
 _SECONDS_BETWEEN = 3600.0
+_SECONDS_BETWEEN_LOOKS = 60.0
 
 
 @dataclass
 class Housekeeping:
-    """Tidies up at start and every hour, and applies age limits every minute."""
+    """Tidies up at start and every hour; every minute applies age limits and looks whether older servers are gone."""
 
     database: Database
     publications: PublicationStore
@@ -33,6 +34,7 @@ class Housekeeping:
         steps: tuple[tuple[Callable[[], Awaitable[object]], float], ...] = (
             (self.tidy, _SECONDS_BETWEEN),
             (self.retention.apply, retention.SECONDS_BETWEEN),
+            (lambda: transition.close_barrier(self.database), _SECONDS_BETWEEN_LOOKS),
         )
         self._tasks = [asyncio.create_task(_repeat(step, seconds)) for step, seconds in steps]
 

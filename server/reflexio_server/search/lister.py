@@ -42,7 +42,7 @@ class Lister:
             DatabaseUnavailable: Postgres cannot be reached.
         """
         after = page_token.interaction_position(page.token, page.query)
-        async with self.database.autocommit() as connection:
+        async with self.database.autocommit(org_id) as connection:
             found, more = await interactions.newest(
                 connection,
                 org_id,
@@ -67,7 +67,7 @@ class Lister:
             DatabaseUnavailable: Postgres cannot be reached.
         """
         after = page_token.request_position(page.token, page.query)
-        async with self.database.direct() as connection:
+        async with self.database.direct(org_id) as connection:
             found, more = await requests.newest(
                 connection,
                 org_id,

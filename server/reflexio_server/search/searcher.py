@@ -108,7 +108,7 @@ class Searcher:
         )
 
     async def _newest(self, org_id: OrgId, query: Query) -> SearchResult:
-        async with self.database.autocommit() as connection:
+        async with self.database.autocommit(org_id) as connection:
             found, more = await interactions.newest(
                 connection,
                 org_id,
@@ -124,7 +124,7 @@ class Searcher:
     async def _rank(self, org_id: OrgId, query: Query, patience: float) -> _Ranking:
         not_before = None
         if query.where.most_recent_k is not None:
-            async with self.database.autocommit() as connection:
+            async with self.database.autocommit(org_id) as connection:
                 not_before = await interactions.oldest_of_most_recent(
                     connection, org_id, query.user_id, query.where.most_recent_k
                 )
@@ -230,11 +230,11 @@ class Searcher:
         fitting: Sequence[InteractionId] = [candidate.interaction_id for candidate in chosen]
         truncated = False
         if query.with_images or len(fitting) > _SURELY_SMALL:
-            async with self.database.autocommit() as connection:
+            async with self.database.autocommit(org_id) as connection:
                 sizes = await interactions.sizes(connection, org_id, fitting, with_images=query.with_images)
             fitting = _fitting(fitting, sizes, self.most_bytes)
             truncated = len(fitting) < len(sizes)
-        async with self.database.direct() as direct:
+        async with self.database.direct(org_id) as direct:
             found = await interactions.fetch(direct, org_id, fitting, with_images=query.with_images)
         return [Hit(found[c.interaction_id], c.score, c.parts) for c in chosen if c.interaction_id in found], truncated
 

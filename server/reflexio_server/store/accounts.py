@@ -10,6 +10,7 @@ from reflexio_server.domain.ids import OrgId
 from reflexio_server.store.database import Database
 from reflexio_server.store.direct import DirectConnection
 from reflexio_server.store.moments import nanoseconds
+from reflexio_server.store.reach import Purpose
 
 _CREATE = """
     insert into accounts (org_id, email, role, password_hash) values ($1, $2, $3, $4)
@@ -81,7 +82,7 @@ async def named(connection: DirectConnection, org_id: OrgId, email: str) -> Acco
 
 async def listed(database: Database, org_id: OrgId, *, after: int, limit: int) -> Sequence[Account]:
     """Accounts of an organisation with larger numbers than `after`, in their order."""
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         rows = await connection.fetch(_LIST, org_id, after, limit)
     return [account for row in rows if (account := _account(row)) is not None]
 
@@ -107,7 +108,7 @@ async def update(
 
 async def candidates(database: Database, email: str, organization: str, limit: int) -> Sequence[Candidate]:
     """The accounts of an address in all organisations, or in the one that is named."""
-    async with database.direct() as connection:
+    async with database.direct(Purpose.CREDENTIALS) as connection:
         rows = await connection.fetch(_CANDIDATES, email, organization, limit)
     return [
         Candidate(OrgId(org_id), org_name, account_id, AccessRole(role), password_hash, disabled)

@@ -10,6 +10,7 @@ from reflexio_server.domain.ids import OrgId
 from reflexio_server.store.database import Database
 from reflexio_server.store.direct import DirectConnection
 from reflexio_server.store.moments import nanoseconds
+from reflexio_server.store.reach import Purpose
 
 # Sent with every call. The account and the organisation are read with it, so that a role that was lowered, an account
 # that was disabled and a key that was revoked hold from the next call on, whichever replica is called.
@@ -70,7 +71,7 @@ async def caller_of(database: Database, key_hash: bytes) -> tuple[Caller, bool] 
     Raises:
         DatabaseUnavailable: Nobody knows.
     """
-    async with database.direct() as connection:
+    async with database.direct(Purpose.CREDENTIALS) as connection:
         row = await connection.fetchrow(_CALLER, key_hash)
     if row is None:
         return None
@@ -117,7 +118,7 @@ async def listed(
         before: Only those of smaller numbers.
         limit: How many at most.
     """
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         rows = await connection.fetch(_LIST, org_id, before, account_id, email, with_revoked, limit)
     return [_key(row) for row in rows]
 
@@ -145,7 +146,7 @@ async def revoke_all(connection: DirectConnection, org_id: OrgId, account_id: in
 
 async def note_use(database: Database, org_id: OrgId, api_key_id: int) -> None:
     """Note that a key was used just now."""
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         await connection.execute(_USED, org_id, api_key_id)
 
 

@@ -9,6 +9,7 @@ from reflexio_server.store.database import Database
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgres
 from reflexio_server.store.location import driver_url
 from reflexio_server.store.migrate import migrate
+from reflexio_server.store.roles import role_for
 from reflexio_server.store.running_postgres import running
 
 _SOCKET_FOLDER_LINE = 4
@@ -36,7 +37,7 @@ async def attached(database_url: str | None, data_dir: Path) -> AsyncIterator[Da
                 note = (postgres.data_dir / "postgres" / "postmaster.pid").read_text("utf-8")
                 url = f"postgresql+asyncpg://postgres@/postgres?host={quote(note.splitlines()[_SOCKET_FOLDER_LINE])}"
         database = Database(pool_size=2, statement_cache_size=0)
-        database.open(url)
+        database.open(url, await role_for(url))
         used.push_async_callback(database.close)
         await migrate(database)
         yield database

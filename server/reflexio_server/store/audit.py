@@ -45,7 +45,7 @@ async def events(database: Database, org_id: OrgId, *, action: str, before: int,
         before: Only those of smaller numbers.
         limit: How many at most.
     """
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         rows = await connection.fetch(_EVENTS, org_id, before, action, limit)
     return [
         AuditEvent(event_id, nanoseconds(at), Author(*author), act, target, AuditOutcome(outcome))

@@ -9,6 +9,7 @@ from reflexio_server.domain.ids import OrgId
 from reflexio_server.store.database import Database
 from reflexio_server.store.direct import DirectConnection
 from reflexio_server.store.moments import nanoseconds
+from reflexio_server.store.reach import Purpose
 
 _CALLER = """
     select c.org_id, o.name, c.role from certificate_identities c join organizations o on o.org_id = c.org_id
@@ -40,7 +41,7 @@ async def caller_of(database: Database, uri: str) -> Caller | None:
     Raises:
         DatabaseUnavailable: Nobody knows.
     """
-    async with database.direct() as connection:
+    async with database.direct(Purpose.CREDENTIALS) as connection:
         row = await connection.fetchrow(_CALLER, uri)
     if row is None:
         return None
@@ -63,7 +64,7 @@ async def create(connection: DirectConnection, org_id: OrgId, uri: str, role: Ac
 
 async def listed(database: Database, *, after: int, limit: int) -> Sequence[CertificateIdentity]:
     """The identities of larger numbers than `after`, in their order."""
-    async with database.direct() as connection:
+    async with database.direct(Purpose.ADMINISTRATION) as connection:
         rows = await connection.fetch(_LIST, after, limit)
     return [_identity(row) for row in rows]
 

@@ -6,25 +6,48 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import NullPool, QueuePool, event
+import structlog
+from sqlalchemy import Connection, NullPool, QueuePool, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reflexio_server.domain.errors import DatabaseUnavailable
+from reflexio_server.store import pinning
 from reflexio_server.store.direct import Direct
 from reflexio_server.store.driver_errors import translated
+from reflexio_server.store.pinning import PinningPool
+from reflexio_server.store.reach import SET_FOR_TRANSACTION, Reach, settings_of
 from reflexio_server.store.statement_telemetry import watch_engine
 from reflexio_server.telemetry.export import is_on
+
+_log = structlog.get_logger("reflexio.database")
 
 _CONNECT_SECONDS = 5.0
 """For a connection, from the pool or new: an address that swallows packets is told as what it is, and in time."""
 
 
-class Database:
-    """A pool of connections to one Postgres. Not open until `open` was awaited."""
+APPLICATION_NAME = "reflexio-server"
+"""What our connections are called in `pg_stat_activity`. Servers that know no barrier call theirs `reflexio`."""
 
-    def __init__(self, *, pool_size: int, statement_cache_size: int) -> None:
+
+class Database:
+    """A pool of connections to one Postgres.
+
+    Whoever takes one says how far its statements reach: an organisation, or a `Purpose` for all of them, or None for
+    what belongs to none. Postgres shows and takes no other rows, whatever the statement says.
+    """
+
+    def __init__(self, *, pool_size: int, statement_cache_size: int, transaction_pooling: bool | None = None) -> None:
+        """Prepare a pool; `open` says of what.
+
+        Args:
+            pool_size: How many connections at most.
+            statement_cache_size: How many prepared statements each of them keeps.
+            transaction_pooling: Whether a pooler between us and Postgres lends its connections for a transaction at a
+                time; None to find out.
+        """
         self._pool_size = pool_size
         self._statement_cache_size = statement_cache_size
+        self._shared = transaction_pooling
         self._engine: AsyncEngine | None = None
         self._autocommit: AsyncEngine | None = None
         self._snapshots: AsyncEngine | None = None
@@ -32,8 +55,23 @@ class Database:
         self.missed = asyncio.Event()
         """Set whenever Postgres could not be reached; whoever acts on it clears it."""
 
-    def open(self, url: str) -> None:
-        """Prepare to connect to `url`, a SQLAlchemy URL of the asyncpg driver. Connects when first used."""
+    def open(self, url: str, role: str | None = None) -> None:
+        """Prepare to connect. Connects when first used.
+
+        Args:
+            url: A SQLAlchemy URL of the asyncpg driver.
+            role: In whose name to work, where it is not that of the URL.
+        """
+        session = {
+            "application_name": APPLICATION_NAME,
+            "jit": "off",
+            "timezone": "UTC",
+            # A statement whose caller has given up is cut off with its connection. One that waits for a lock
+            # would not notice.
+            "client_connection_check_interval": "1s",
+        }
+        if role is not None:
+            session["role"] = role
         shared: dict[str, Any] = {
             # The text of an error goes into the log; what users said does not.
             "hide_parameters": True,
@@ -41,18 +79,12 @@ class Database:
                 # The driver's, and SQLAlchemy's beside it.
                 "statement_cache_size": self._statement_cache_size,
                 "prepared_statement_cache_size": self._statement_cache_size,
-                "server_settings": {
-                    "application_name": "reflexio",
-                    "jit": "off",
-                    "timezone": "UTC",
-                    # A statement whose caller has given up is cut off with its connection. One that waits for a lock
-                    # would not notice.
-                    "client_connection_check_interval": "1s",
-                },
+                "server_settings": session,
             },
         }
         self._engine = create_async_engine(
             url,
+            poolclass=PinningPool,
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
@@ -93,56 +125,98 @@ class Database:
             connection.terminate()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, reach: Reach) -> AsyncIterator[AsyncConnection]:
         """A connection whose work is undone unless the block ends with `await connection.commit()`.
 
         Raises:
             DatabaseUnavailable: Postgres cannot be reached or went away.
         """
-        async with self._connection(_opened(self._engine)) as connection:
+        async with self._connection(_opened(self._engine), reach) as connection:
             yield connection
 
     @asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+    async def autocommit(self, reach: Reach) -> AsyncIterator[AsyncConnection]:
         """A connection on which each statement is a transaction of its own: one round trip instead of three.
+
+        Behind a pooler that lends connections for a transaction, the block is one transaction instead.
 
         Raises:
             DatabaseUnavailable: Postgres cannot be reached or went away.
         """
-        async with self._connection(_opened(self._autocommit)) as connection:
-            yield connection
+        if self._shared is None:
+            async with self._connection(_opened(self._engine), None):
+                pass  # The first connection tells whether they are shared.
+        if self._shared:
+            async with self.transaction(reach) as connection:
+                yield connection
+                await connection.commit()
+        else:
+            async with self._connection(_opened(self._autocommit), reach) as connection:
+                yield connection
 
-    def direct(self) -> Direct:
+    def direct(self, reach: Reach) -> Direct:
         """A connection of the driver's own, without SQLAlchemy: for statements that are sent with every call.
 
-        `async with database.direct() as connection: row = await connection.fetchrow("select … $1", argument)`; each
-        statement is a transaction of its own. Raise and wait for other things outside of the block.
+        `async with database.direct(org_id) as connection: row = await connection.fetchrow("select … $1", argument)`;
+        each statement is a transaction of its own, or, behind a pooler that lends connections for a transaction, the
+        block. Raise and wait for other things outside of the block.
         """
-        return Direct(_opened(self._engine), _CONNECT_SECONDS, self.missed.set)
+        return Direct(_opened(self._engine), reach, _CONNECT_SECONDS, self.missed.set)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+    async def snapshot(self, reach: Reach) -> AsyncIterator[AsyncConnection]:
         """A connection of its own, beside the pool, on which all statements see the same state and change nothing.
 
         Raises:
             DatabaseUnavailable: Postgres cannot be reached or went away.
         """
-        async with self._connection(_opened(self._snapshots)) as connection:
+        async with self._connection(_opened(self._snapshots), reach) as connection:
             yield connection
 
     @asynccontextmanager
-    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, engine: AsyncEngine, reach: Reach) -> AsyncIterator[AsyncConnection]:
+        pinning.wanted.set(reach)
         try:
             async with translated(), AsyncExitStack() as used:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     connection = await used.enter_async_context(engine.connect())
+                    await _pin(connection, reach)
                 yield connection
         except DatabaseUnavailable:
             self.missed.set()
             raise
 
-    def _connected(self, connection: Any, _record: Any) -> None:
+    def _connected(self, connection: Any, record: Any) -> None:
         self._connections.add(connection.driver_connection)
+        shared = pinning.begin(connection, record, self._shared)
+        if shared and self._shared is None and self._statement_cache_size:
+            _log.warning(
+                "a pooler lends connections for a transaction: unless it keeps track of prepared statements "
+                "(pgbouncer from 1.21 on, with max_prepared_statements), set REFLEXIO_DATABASE_STATEMENT_CACHE_SIZE=0"
+            )
+        self._shared = shared
+
+
+async def _pin(connection: AsyncConnection, reach: Reach) -> None:
+    lent = _sync(connection).connection
+    if pinning.is_pinned(lent, reach):
+        return
+    if pinning.is_shared(lent):
+        # It begins the transaction.
+        await connection.exec_driver_sql(SET_FOR_TRANSACTION, settings_of(reach))
+        return
+    try:
+        await pinning.pin(lent, reach)
+    except BaseException:
+        await connection.invalidate()
+        raise
+
+
+def _sync(connection: AsyncConnection) -> Connection:
+    if connection.sync_connection is None:
+        message = "the connection was closed"
+        raise RuntimeError(message)
+    return connection.sync_connection
 
 
 def _opened(engine: AsyncEngine | None) -> AsyncEngine:

@@ -91,7 +91,7 @@ class _Deletion:
     async def run(self, database: Database, org_id: OrgId, parameters: Mapping[str, Any]) -> DeletedCounts:
         async def work() -> DeletedCounts:
             values = {**parameters, "org_id": org_id}
-            async with database.transaction() as connection:
+            async with database.transaction(org_id) as connection:
                 users = (await connection.execute(self._concerned, values)).scalars().all()
                 if not users:
                     return DeletedCounts()
@@ -154,7 +154,7 @@ async def delete_interaction(
     values_and_users = {**values, "user_ids": [user_id]}
 
     async def work() -> DeletedCounts:
-        async with database.transaction() as connection:
+        async with database.transaction(org_id) as connection:
             if (await connection.execute(_EXISTS, values)).first() is None:
                 return DeletedCounts()
             await user_versions.bump(connection, org_id, [user_id])
@@ -183,7 +183,7 @@ async def delete_everything(database: Database, org_id: OrgId) -> DeletedCounts:
     """Delete all requests and interactions of an organisation."""
 
     async def work() -> DeletedCounts:
-        async with database.transaction() as connection:
+        async with database.transaction(org_id) as connection:
             await user_versions.lock_all(connection, org_id)
             gone = (await connection.execute(_DELETE_PUBLISHED, {"org_id": org_id})).one()
             await connection.execute(_DELETE_VECTORS, {"org_id": org_id})

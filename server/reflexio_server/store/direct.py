@@ -13,7 +13,9 @@ from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from reflexio_server.domain.errors import DatabaseUnavailable
+from reflexio_server.store import pinning
 from reflexio_server.store.driver_errors import meaning_of
+from reflexio_server.store.reach import SET_FOR_TRANSACTION, Reach, settings_of
 from reflexio_server.store.statement_telemetry import MeasuredConnection
 from reflexio_server.telemetry.export import is_on
 
@@ -49,17 +51,22 @@ class Direct:
     else ends the block, a cancellation above all, may have left a statement under way; then the connection is cut.
     """
 
-    __slots__ = ("_connect_seconds", "_engine", "_lent", "_on_missed")
+    __slots__ = ("_connect_seconds", "_engine", "_lent", "_on_missed", "_reach", "_transaction")
 
-    def __init__(self, engine: AsyncEngine, connect_seconds: float, on_missed: Callable[[], None]) -> None:
+    def __init__(
+        self, engine: AsyncEngine, reach: Reach, connect_seconds: float, on_missed: Callable[[], None]
+    ) -> None:
         """Say from where.
 
         Args:
             engine: Whose pool to take it from.
+            reach: How far its statements are to reach.
             connect_seconds: How long that may take.
             on_missed: Called when Postgres could not be reached.
         """
         self._engine = engine
+        self._reach = reach
+        self._transaction: asyncpg.transaction.Transaction | None = None
         self._connect_seconds = connect_seconds
         self._on_missed = on_missed
 
@@ -69,6 +76,7 @@ class Direct:
         Raises:
             DatabaseUnavailable: There is none to be had.
         """
+        pinning.wanted.set(self._reach)
         try:
             async with asyncio.timeout(self._connect_seconds):
                 self._lent = await self._engine.raw_connection()
@@ -76,6 +84,8 @@ class Direct:
                 while _driver(self._lent).is_closed():
                     self._lent.invalidate()
                     self._lent = await self._engine.raw_connection()
+                if not pinning.is_pinned(self._lent, self._reach):
+                    await self._pin()
         except Exception as error:
             self._raise_meaning_of(error)
             raise
@@ -96,6 +106,8 @@ class Direct:
         connection = _driver(self._lent)
         was_closed = connection.is_closed()
         at_rest = error is None or isinstance(error, asyncpg.PostgresError)
+        if self._transaction is not None and at_rest and not was_closed:
+            await self._end(self._transaction, undo=error is not None)
         if at_rest and not was_closed and not connection.is_in_transaction():
             self._lent.close()
         else:
@@ -104,6 +116,28 @@ class Direct:
         # On an open connection this is a mistake in how the driver is used.
         if isinstance(error, Exception) and (was_closed or not isinstance(error, asyncpg.InterfaceError)):
             self._raise_meaning_of(error)
+
+    async def _pin(self) -> None:
+        try:
+            if pinning.is_shared(self._lent):
+                connection = _driver(self._lent)
+                self._transaction = connection.transaction()
+                await self._transaction.start()
+                await connection.execute(SET_FOR_TRANSACTION, *settings_of(self._reach))
+            else:
+                await pinning.pin(self._lent, self._reach)
+        except BaseException:
+            self._lent.invalidate()
+            raise
+
+    async def _end(self, transaction: asyncpg.transaction.Transaction, *, undo: bool) -> None:
+        try:
+            await (transaction.rollback() if undo else transaction.commit())
+        except BaseException as error:
+            self._lent.invalidate()
+            if isinstance(error, Exception):
+                self._raise_meaning_of(error)
+            raise
 
     def _raise_meaning_of(self, error: Exception) -> None:
         meaning = meaning_of(error)

@@ -91,7 +91,7 @@ def _meaning_of_cause(cause: BaseException | None) -> Exception | None:
         return DatabaseUnavailable()
     if isinstance(cause, asyncpg.InsufficientResourcesError):
         return StorageFull()
-    if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+    if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError | asyncpg.LockNotAvailableError):
         return Conflict()
     if isinstance(cause, asyncpg.UniqueViolationError):
         return DuplicateKey(cause.constraint_name or "")

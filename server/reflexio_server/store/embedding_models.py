@@ -16,6 +16,7 @@ from sqlalchemy.types import Float
 from reflexio_server.domain.errors import ReindexUnderWay
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
+from reflexio_server.store.reach import Purpose
 
 ACTIVE, BUILDING, RETIRED = "active", "building", "retired"
 
@@ -136,7 +137,7 @@ async def activate_first(database: Database, model: str, dimension: int) -> None
     """Make `model` the active one where there is none yet."""
 
     async def work() -> None:
-        async with database.transaction() as connection:
+        async with database.transaction(None) as connection:
             await alone(connection)
             await connection.execute(_FIRST, {"model": model, "dimension": dimension, "now": time.time_ns()})
             await connection.commit()
@@ -151,11 +152,11 @@ async def begin(database: Database, model: str, dimension: int) -> None:
         DatabaseUnavailable: Postgres cannot be reached; repeating it is safe.
         ReindexUnderWay: Another one is being built.
     """
-    async with database.autocommit() as connection:
+    async with database.autocommit(Purpose.REINDEXING) as connection:
         total = (await connection.execute(_COUNT)).scalar_one()
 
     async def work() -> None:
-        async with database.transaction() as connection:
+        async with database.transaction(None) as connection:
             await alone(connection)
             states = {known.state: known.name for known in await all_known(connection)}
             if (building := states.get(BUILDING)) not in {None, model}:
@@ -181,7 +182,7 @@ async def cancel(database: Database, token: int = 0) -> str | None:
     """
 
     async def work() -> str | None:
-        async with database.transaction() as connection:
+        async with database.transaction(Purpose.REINDEXING) as connection:
             await alone(connection)
             model: str | None = (await connection.execute(_RETIRE, {"token": token})).scalar_one_or_none()
             if model is not None:

@@ -36,7 +36,7 @@ async def erase_user(database: Database, org_id: OrgId, user_id: UserId) -> Dele
     """
 
     async def work() -> DeletedCounts:
-        async with database.transaction() as connection:
+        async with database.transaction(org_id) as connection:
             await user_versions.bump(connection, org_id, [user_id])
             gone = (await connection.execute(_published(org_id, user_id))).one()
             for table in DERIVED:

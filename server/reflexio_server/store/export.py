@@ -106,7 +106,7 @@ async def snapshot(database: Database, org_id: OrgId, user_id: UserId | None) ->
     Raises:
         DatabaseUnavailable: Postgres cannot be reached.
     """
-    async with database.snapshot() as connection:
+    async with database.snapshot(org_id) as connection:
         await connection.execute(_STALLED)
         yield Snapshot(connection, org_id, user_id)
 

@@ -57,7 +57,7 @@ class ImportStore:
             record.content, record.request_id, record.created_at, record.interaction_ids, 0, self.text_search_config
         )
         try:
-            async with self.database.direct() as connection:
+            async with self.database.direct(org_id) as connection:
                 stored = await connection.fetchval(_INSERT.sql, *_INSERT.arguments({"org_id": org_id, **rows}))
         except DuplicateKey as error:
             raise ImportConflict("interaction_id", str(record.request_id)) from error
@@ -76,5 +76,5 @@ class ImportStore:
             table.session_id == record.content.session_id,
             table.created_at == record.created_at,
         )
-        async with self.database.autocommit() as connection:
+        async with self.database.autocommit(org_id) as connection:
             return (await connection.execute(select(table.request_id).where(*same))).first() is not None

@@ -50,7 +50,7 @@ class InteractionIds:
             async with self._refill:
                 # Whoever waited here may find that the block was renewed meanwhile.
                 if self._end - self._next < count:
-                    async with self._database.autocommit() as connection:
+                    async with self._database.autocommit(None) as connection:
                         block = (await connection.execute(_NEXT_BLOCK)).scalar_one()
                     self._next = (block - 1) * INTERACTION_ID_BLOCK + 1
                     self._end = self._next + INTERACTION_ID_BLOCK
@@ -74,7 +74,7 @@ class InteractionIds:
         block = _block_of(interaction_id)
         if block <= self._passed_block or interaction_id > _HIGHEST_PASSED:
             return
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(None) as connection:
             # None while somebody else is just moving it.
             passed = (await connection.execute(_LAST_BLOCK)).scalar_one_or_none() or 0
             if passed < block:

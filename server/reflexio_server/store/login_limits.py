@@ -56,7 +56,7 @@ async def take(database: Database, buckets: Sequence[Bucket]) -> float | None:
     Returns:
         None where each had one; else in how many seconds all of them will.
     """
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         await connection.execute(_FORGET_FULL)
         transaction = connection.transaction()
         await transaction.start()
@@ -73,19 +73,19 @@ async def take(database: Database, buckets: Sequence[Bucket]) -> float | None:
 
 async def give_back(database: Database, buckets: Sequence[Bucket]) -> None:
     """Undo what `take` did."""
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         for bucket in buckets:
             await connection.execute(_GIVE_BACK, bucket.name, bucket.seconds)
 
 
 async def mark(database: Database, name: bytes, seconds: float) -> None:
     """Let `is_marked` say so of a name, for so long."""
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         await connection.execute(_MARK, name, seconds)
 
 
 async def is_marked(database: Database, name: bytes) -> bool:
     """Whether a name was marked, and that is not over."""
-    async with database.direct() as connection:
+    async with database.direct(None) as connection:
         left = await connection.fetchval(_SECONDS_LEFT, name)
     return left is not None and left > 0

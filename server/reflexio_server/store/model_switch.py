@@ -14,6 +14,7 @@ from reflexio_server.store import embedding_models, reindexing
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
 from reflexio_server.store.embedding_models import Lease
+from reflexio_server.store.reach import Purpose
 
 _LOCK_USERS = text("""
     select user_id from user_versions where org_id = :org_id and user_id = any(:user_ids) order by user_id for update
@@ -58,7 +59,7 @@ async def switch(database: Database, lease: Lease, version: int, most_requeued: 
     """
 
     async def work() -> bool:
-        async with database.transaction() as connection:
+        async with database.transaction(Purpose.REINDEXING) as connection:
             await embedding_models.alone(connection)
             lacking = await reindexing.came_since(connection, lease, version, most_requeued + 1)
             if len(lacking) > most_requeued:

@@ -8,6 +8,7 @@ from reflexio_server.domain.ids import OrgId
 from reflexio_server.store.database import Database
 from reflexio_server.store.direct import DirectConnection
 from reflexio_server.store.moments import nanoseconds
+from reflexio_server.store.reach import Purpose
 
 _CREATE = """
     insert into organizations (name) values ($1) on conflict (name) do nothing
@@ -31,7 +32,7 @@ async def named(connection: DirectConnection, name: str) -> Organization | None:
 
 async def listed(database: Database, *, after: int, limit: int) -> Sequence[Organization]:
     """Organisations of larger numbers than `after`, in their order."""
-    async with database.direct() as connection:
+    async with database.direct(Purpose.ADMINISTRATION) as connection:
         rows = await connection.fetch(_LIST, after, limit)
     return [organization for row in rows if (organization := _organization(row)) is not None]
 

@@ -17,6 +17,7 @@ from reflexio_server.store.published_rows import (
     ROW_TYPES,
     row_parameters,
 )
+from reflexio_server.store.reach import Purpose
 from reflexio_server.store.statement import Statement
 
 # Whoever inserts the key first goes on; the others wait for its commit, insert nothing and read its answer.
@@ -111,7 +112,7 @@ class PublicationStore:
             "first_interaction_id": first_id,
             **rows,
         }
-        async with self.database.direct() as connection:
+        async with self.database.direct(org_id) as connection:
             stored = await connection.fetchval(_INSERT.sql, *_INSERT.arguments(parameters))
         if stored:
             return Publish(request_id, ids, repeated=False)
@@ -131,7 +132,7 @@ class PublicationStore:
         if not publication.idempotency_key:
             return None
         key = {"org_id": org_id, "key": publication.idempotency_key}
-        async with self.database.autocommit() as connection:
+        async with self.database.autocommit(org_id) as connection:
             first = (await connection.execute(_FIRST_ANSWER, key)).one_or_none()
         if first is None:
             return None
@@ -142,7 +143,7 @@ class PublicationStore:
 
     async def forget_old_keys(self) -> None:
         """Delete keys that are older than the contract keeps them, a portion at a time."""
-        async with self.database.autocommit() as connection:
+        async with self.database.autocommit(Purpose.HOUSEKEEPING) as connection:
             while (await connection.execute(_FORGET_KEYS, {"days": KEY_LIFETIME_DAYS})).rowcount:
                 pass
 

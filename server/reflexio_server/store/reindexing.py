@@ -183,7 +183,7 @@ async def store(
         ours = [t for t in embedded if t.user_id in users]
         failures = [f for f in failed if f.user_id in users]
         owners = {t.interaction_id: t.user_id for t in ours} | {f.interaction_id: f.user_id for f in failures}
-        async with database.transaction() as connection:
+        async with database.transaction(org_id) as connection:
             versions = await user_versions.bump(connection, org_id, users)
             pieces = [(t, chunk, vector) for t in ours for chunk, vector in enumerate(t.vectors)]
             values = {
@@ -219,7 +219,7 @@ async def walked_to(database: Database, lease: Lease, place: tuple[int, int], do
     Raises:
         LeaseLost: Nothing was noted.
     """
-    async with database.autocommit() as connection:
+    async with database.autocommit(None) as connection:
         await embedding_models.fenced(
             connection, lease, _WALKED_TO, org_id=place[0], interaction_id=place[1], done=done
         )
@@ -229,7 +229,7 @@ async def newest_version(database: Database) -> int:
     """A version up to which everything is committed: whatever is stored from now on has a later one."""
 
     async def work() -> int:
-        async with database.transaction() as connection:
+        async with database.transaction(None) as connection:
             await embedding_models.alone(connection)
             version: int = (await connection.execute(_NO_VERSION_ON_ITS_WAY)).scalar_one()
             await connection.commit()
@@ -244,5 +244,5 @@ async def complete_up_to(database: Database, lease: Lease, version: int) -> None
     Raises:
         LeaseLost: Nothing was noted.
     """
-    async with database.autocommit() as connection:
+    async with database.autocommit(None) as connection:
         await embedding_models.fenced(connection, lease, _COMPLETE_UP_TO, version=version)

@@ -7,6 +7,7 @@ from sqlalchemy import delete, select, text
 
 from reflexio_server.domain.ids import OrgId, RequestId
 from reflexio_server.store.database import Database
+from reflexio_server.store.reach import Purpose
 from reflexio_server.store.tables import requests, retention_policies
 
 _SET = text("""
@@ -39,14 +40,14 @@ class Due:
 async def max_age(database: Database, org_id: OrgId) -> int | None:
     """The age in seconds at which requests are deleted; None where they are kept for ever."""
     table = retention_policies.c
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         query = select(table.max_age_seconds).where(table.org_id == org_id)
         return (await connection.execute(query)).scalar_one_or_none()
 
 
 async def set_max_age(database: Database, org_id: OrgId, seconds: int | None) -> None:
     """Keep requests up to this age; None for ever."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         if seconds is None:
             await connection.execute(delete(retention_policies).where(retention_policies.c.org_id == org_id))
         else:
@@ -55,14 +56,14 @@ async def set_max_age(database: Database, org_id: OrgId, seconds: int | None) ->
 
 async def claim(database: Database, pause_seconds: float) -> Sequence[Due]:
     """The organisations whose turn it is; no server gets them again before the pause is over."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(Purpose.HOUSEKEEPING) as connection:
         rows = await connection.execute(_CLAIM, {"seconds": pause_seconds})
         return [Due(OrgId(row.org_id), row.max_age_seconds) for row in rows]
 
 
 async def prolong(database: Database, org_id: OrgId, pause_seconds: float) -> int | None:
     """Go on with an organisation. Returns the limit as it is now; None where there is none any more."""
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         rows = await connection.execute(_PROLONG, {"org_id": org_id, "seconds": pause_seconds})
         return rows.scalar_one_or_none()
 
@@ -76,5 +77,5 @@ async def stored_before(database: Database, org_id: OrgId, moment: int, limit: i
         .order_by(table.created_at, table.request_id)
         .limit(limit)
     )
-    async with database.autocommit() as connection:
+    async with database.autocommit(org_id) as connection:
         return [RequestId(request_id) for request_id in (await connection.execute(query)).scalars()]

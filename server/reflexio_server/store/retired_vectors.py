@@ -5,6 +5,7 @@ from sqlalchemy import text
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
 from reflexio_server.store.embedding_models import Lease, LeaseLost
+from reflexio_server.store.reach import Purpose
 
 _REMOVE = text("""
     with portion as (
@@ -35,7 +36,7 @@ async def remove(database: Database, lease: Lease, after: tuple[int, int], count
     """
 
     async def work() -> tuple[int, int] | None:
-        async with database.transaction() as connection:
+        async with database.transaction(Purpose.REINDEXING) as connection:
             key = {"model": lease.model, "token": lease.token}
             # Locked, so that it cannot begin to be built again meanwhile.
             if (await connection.execute(_STILL_RETIRED, key)).first() is None:

@@ -115,7 +115,7 @@ async def read(
         "config": config,
     }
     statement = _STATE_AND_WAITING if with_waiting else _STATE
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         rows = await connection.fetch(statement.sql, *statement.arguments(parameters))
     [row] = rows
     waiting = None

@@ -129,7 +129,7 @@ async def require_config(database: Database, name: str) -> None:
         UnknownTextSearchConfig: There is none.
         DatabaseUnavailable: Postgres cannot be reached.
     """
-    async with database.autocommit() as connection:
+    async with database.autocommit(None) as connection:
         names = list(await connection.scalars(_CONFIGS))
     if name not in names:
         message = f"the database has no text search configuration {name!r}; it has {', '.join(names)}"

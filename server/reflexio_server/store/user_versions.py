@@ -14,6 +14,7 @@ from sqlalchemy.types import BigInteger, Text
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
+from reflexio_server.store.reach import Purpose
 
 _BUMP = text("""
     insert into user_versions as u (org_id, user_id, version, reload_before)
@@ -152,7 +153,7 @@ async def forget_old_deletions(database: Database) -> None:
     """Delete the records of old deletions; partitions that would need them are loaded afresh."""
 
     async def work() -> None:
-        async with database.autocommit() as connection:
+        async with database.autocommit(Purpose.HOUSEKEEPING) as connection:
             await connection.execute(_FORGET, {"hours": _DELETIONS_LIFETIME_HOURS})
 
     await retried(work)

@@ -136,7 +136,7 @@ async def store(database: Database, org_id: OrgId, model: str, dimension: int, t
     """
 
     async def work() -> Stored:
-        async with database.transaction() as connection:
+        async with database.transaction(org_id) as connection:
             await embedding_models.writing_with(connection, model)
             users = {t.user_id for t in texts}
             versions = await user_versions.bump_free(connection, org_id, users)
@@ -197,7 +197,7 @@ async def changes(
         "deletions_since": deletions_since,
         "portion": portion,
     }
-    async with database.direct() as connection:
+    async with database.direct(org_id) as connection:
         row = await connection.fetchrow(_CHANGES.sql, *_CHANGES.arguments(parameters))
     if row is None:
         return None

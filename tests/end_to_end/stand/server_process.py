@@ -15,7 +15,7 @@ _START_SECONDS = 180
 class ServerProcess:
     """`reflexio serve` on a port that stays the same from one start to the next."""
 
-    def __init__(self, folder: Path, name: str, *flags: str, real_model: bool = False) -> None:
+    def __init__(self, folder: Path, name: str, *flags: str, real_model: bool = False, tree: Path = ROOT) -> None:
         """Choose a port.
 
         Args:
@@ -23,7 +23,9 @@ class ServerProcess:
             name: What to call its log.
             flags: Of `reflexio serve`.
             real_model: Whether to embed with the packaged model.
+            tree: A checkout of the version to run.
         """
+        self._tree = tree
         self.log_file = folder / f"{name}.log"
         self.port = free_port()
         module = "reflexio_server" if real_model else "tests.end_to_end.stand.serve"
@@ -49,8 +51,8 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                cwd=ROOT,
-                env=quiet_environment(),
+                cwd=self._tree,
+                env=quiet_environment() | {"PYTHONPATH": f"{self._tree / 'server'}:{self._tree / 'client/python'}"},
             )
 
     def wait_until_listening(self) -> None:

@@ -66,5 +66,6 @@ class Auditing(CallInterceptor):
             raise
 
     async def _record(self, context: Context, action: str, target: str, outcome: AuditOutcome) -> None:
-        async with self._database.direct() as connection:
-            await audit.record(connection, current_caller.get().org_id, author_of(context), action, target, outcome)
+        org_id = current_caller.get().org_id
+        async with self._database.direct(org_id) as connection:
+            await audit.record(connection, org_id, author_of(context), action, target, outcome)
