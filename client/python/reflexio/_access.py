@@ -38,6 +38,10 @@ class AccessCalls:
         call = calls.login(email=email, password=password, organization=organization, on_key=on_key)
         return self._send(call)
 
+    def whoami(self) -> models.WhoAmI:
+        """Whose data this client sees, and what it may do."""
+        return self._send(calls.who_am_i())
+
     def change_password(
         self,
         email: str,

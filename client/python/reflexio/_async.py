@@ -244,10 +244,6 @@ class AsyncReflexioClient(AsyncDataCalls, AsyncAccessCalls):
         """Remove every request and interaction of every user. Needs an administrator's key where keys are in use."""
         return await self._send(calls.delete_everything())
 
-    async def whoami(self) -> models.WhoAmI:
-        """Whose data this client sees, and what it may do."""
-        return await self._send(calls.who_am_i())
-
     async def server_info(self) -> models.ServerInfo:
         """What the server is, what it stores where, and how much work it has before it."""
         return await self._send(calls.server_info())

@@ -25,6 +25,10 @@ class AsyncAccessCalls:
         call = calls.login(email=email, password=password, organization=organization, on_key=on_key)
         return await self._send(call)
 
+    async def whoami(self) -> models.WhoAmI:
+        """Whose data this client sees, and what it may do."""
+        return await self._send(calls.who_am_i())
+
     async def change_password(
         self,
         email: str,

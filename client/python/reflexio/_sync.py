@@ -291,10 +291,6 @@ class ReflexioClient(DataCalls, AccessCalls):
         """Remove every request and interaction of every user. Needs an administrator's key where keys are in use."""
         return self._send(calls.delete_everything())
 
-    def whoami(self) -> models.WhoAmI:
-        """Whose data this client sees, and what it may do."""
-        return self._send(calls.who_am_i())
-
     def server_info(self) -> models.ServerInfo:
         """What the server is, what it stores where, and how much work it has before it."""
         return self._send(calls.server_info())

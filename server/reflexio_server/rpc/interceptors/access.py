@@ -98,4 +98,4 @@ def _api_key(context: Context) -> str | None:
 def _certificate_uris(context: Context) -> Sequence[str]:
     """The URIs in the certificate of the caller, whom the transport has checked."""
     auth = context.auth_context()
-    return [uri.decode(errors="replace") for uri in auth.get("x509_uri", ())]
+    return [uri.decode(errors="replace") for uri in auth.get("peer_uri", ())]
