@@ -22,6 +22,8 @@ ALLOWED = {
     StatusCode.CANCELLED,
     StatusCode.UNIMPLEMENTED,
     StatusCode.NOT_FOUND,
+    StatusCode.UNAUTHENTICATED,
+    StatusCode.PERMISSION_DENIED,
 }
 """What the contract and gRPC's own conventions say may come of a bad call to a server that is well."""
 

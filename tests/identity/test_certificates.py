@@ -74,13 +74,14 @@ async def test_a_bad_key_is_not_helped_by_a_certificate_and_other_names_stand_fo
     # The same text as a name of another kind: only URIs are looked at.
     as_host = shown(tmp_path / "2", mesh, uri.removeprefix("spiffe://"))
     longer = shown(tmp_path / "3", mesh, f"{uri}/more")
+    two = shown(tmp_path / "4", mesh, uri, f"spiffe://example.com/{uuid4()}")
     async with opened("sync", endpoint, tls=tls, api_key=operator.keys[3]) as admin:
         await admin.create_certificate_identity(uri, tenant.name, "admin")
         await admin.create_certificate_identity(uri.removeprefix("spiffe://"), tenant.name)
     async with opened("sync", endpoint, tls=tls, api_key="of-nobody") as agent:
         with pytest.raises(reflexio.ApiKeyInvalidError):
             await agent.whoami()
-    for other in (as_host, longer):
+    for other in (as_host, longer, two):
         async with opened("sync", endpoint, tls=other) as agent:
             with pytest.raises(reflexio.ApiKeyMissingError):
                 await agent.whoami()

@@ -68,10 +68,10 @@ async def test_a_call_that_waits_in_postgres_or_for_a_connection_ends_there_too(
         ]
         answers = asyncio.gather(*(refused(one) for one in late))
 
-        async def both_wait():
-            return await connection.fetchval(waiting) == 2
+        async def some_wait():
+            return await connection.fetchval(waiting) > 0
 
-        await eventually(both_wait)
+        await eventually(some_wait)
         for answer in await answers:
             assert answer.code is StatusCode.DEADLINE_EXCEEDED
 

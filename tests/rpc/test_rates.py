@@ -6,6 +6,7 @@ import pytest
 from grpc import StatusCode
 from reflexio.v1 import interaction_service_pb2 as pb
 from reflexio.v1.server_service_pb2 import WhoAmIRequest
+from reflexio_server.access.caller import AccessRole
 
 from tests.identity.tenants import made
 from tests.rpc.wire import FAILURES, Caller, refused
@@ -13,14 +14,20 @@ from tests.running import running_server
 
 
 @pytest.fixture(scope="module")
-async def slow(postgres):
-    """Calls a server that takes 20 calls a second, and 50 interactions. Twice as many may be saved up."""
-    settings = {"auth": "api-key", "max_calls_per_second": 20, "max_interactions_per_second": 50}
+async def both(postgres):
+    """Call a server that takes 20 calls a second, and 50 interactions, of each. Twice as many may be saved up."""
     url = postgres.new_database()
-    with running_server(url, **settings) as server:
-        caller = Caller(server.target, (await asyncio.to_thread(made, url)).bearer())
-        yield caller
-        await caller.channel.close()
+    with running_server(url, auth="api-key", max_calls_per_second=20, max_interactions_per_second=50) as server:
+        tenant = await asyncio.to_thread(made, url, org_id=1)
+        callers = [Caller(server.target, tenant.bearer(role)) for role in (AccessRole.ADMIN, AccessRole.MEMBER)]
+        yield callers
+        for caller in callers:
+            await caller.channel.close()
+
+
+@pytest.fixture
+def slow(both):
+    return both[0]
 
 
 def publish(user_id, count):
@@ -56,7 +63,7 @@ async def test_a_stream_is_slowed_and_not_refused(slow):
     assert refusal.reason == "RATE_LIMITED", "the stream has used what there was"
 
 
-async def test_too_many_calls_are_refused_too(slow):
+async def test_too_many_calls_are_refused_too_and_those_with_another_key_are_not(slow, both):
     calls = (slow("WhoAmI", WhoAmIRequest()) for _ in range(60))
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     refused_calls = [outcome for outcome in outcomes if isinstance(outcome, FAILURES)]
@@ -64,5 +71,6 @@ async def test_too_many_calls_are_refused_too(slow):
     refusal = await refused(slow("WhoAmI", WhoAmIRequest()))
     assert (refusal.code, refusal.reason) == (StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
     assert refusal.metadata == {"scope": "calls", "limit": "20"}
+    await both[1]("WhoAmI", WhoAmIRequest())
     await asyncio.sleep(refusal.retry_seconds)
     await slow("WhoAmI", WhoAmIRequest())

@@ -96,6 +96,6 @@ def _api_key(context: Context) -> str | None:
 
 
 def _certificate_uris(context: Context) -> Sequence[str]:
-    """The URIs in the certificate of the caller, whom the transport has checked."""
-    auth = context.auth_context()
-    return [uri.decode(errors="replace") for uri in auth.get("peer_uri", ())]
+    """The URI in the certificate of the caller, whom the transport has checked. Of several, none: SPIFFE allows one."""
+    uris = [uri.decode(errors="replace") for uri in context.auth_context().get("peer_uri", ())]
+    return uris if len(uris) == 1 else []

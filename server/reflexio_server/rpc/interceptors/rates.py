@@ -37,14 +37,14 @@ class _Rates(CallInterceptor):
         """Refuse the call if it comes too soon; hold back the messages of a stream."""
         if method in self._streams_of_requests:
             return await proceed(self._slowed(request), context)
-        if (count := self.count(request)) and (wait := self._buckets.take(current_caller.get(), count)):
+        if (count := self.count(request)) and (wait := self._buckets.take(current_caller.get().credential, count)):
             raise RateLimited(self.scope, self._buckets.rate, wait)
         return await proceed(request, context)
 
     async def _slowed(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        caller = current_caller.get()
+        credential = current_caller.get().credential
         async for request in requests:
-            if (count := self.count(request)) and (wait := self._buckets.take_ahead(caller, count)):
+            if (count := self.count(request)) and (wait := self._buckets.take_ahead(credential, count)):
                 await asyncio.sleep(wait)
             yield request
 
