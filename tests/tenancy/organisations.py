@@ -9,15 +9,17 @@ from uuid import UUID, uuid4
 from google.protobuf.message import Message
 from reflexio.v1 import data_service_pb2 as data
 from reflexio.v1 import interaction_service_pb2 as interactions
+from reflexio_server.access.caller import AccessRole
 from reflexio_server.domain.ids import OrgId
+from reflexio_server.store import accounts
 from reflexio_server.store.database import Database
 
 from tests.identity.tenants import Tenant, make_tenant
 from tests.rpc import wire
 from tests.validate.pictures import picture
 
-USER, SESSION, KEY = "ann", "monday", "first try"
-"""What both have: a user with a session, and a key under which something was published."""
+USER, SESSION, KEY, EMAIL = "ann", "monday", "first try", "head@example.com"
+"""What both have: a user with a session, a key under which something was published, and an administrator."""
 
 _PICTURE = picture()
 
@@ -40,6 +42,7 @@ class Organisation:
     """Of a request that only this one has, in a session of its own."""
     own_session_id: str
     own_user_id: str
+    own_email: str
     own_first_id: int
 
     async def call(self, method: str, request: Message) -> Any:
@@ -52,10 +55,9 @@ class Organisation:
         return self.tenant.org_id
 
     @property
-    def marks(self) -> tuple[bytes, ...]:
+    def marks(self) -> tuple[str, ...]:
         """What must not appear in an answer to anybody else."""
-        texts = (self.secret, self.own_request_id, self.own_session_id, self.own_user_id, self.tenant.email)
-        return tuple(text.encode() for text in texts)
+        return (self.secret, self.own_request_id, self.own_session_id, self.own_user_id, self.own_email)
 
 
 async def two_organisations(caller: wire.Caller, database: Database) -> tuple[Organisation, Organisation]:
@@ -64,7 +66,7 @@ async def two_organisations(caller: wire.Caller, database: Database) -> tuple[Or
     first_id = 10_000_000_000 + 100 * next(_numbers)
     made = []
     for number, secret in enumerate(("alpha", "bravo")):
-        tenant = await make_tenant(database)
+        tenant = await make_tenant(database, email=EMAIL)
         org_id = tenant.org_id
         own = Organisation(
             tenant=tenant,
@@ -75,6 +77,7 @@ async def two_organisations(caller: wire.Caller, database: Database) -> tuple[Or
             own_request_id=str(UUID(int=UUID(shared).int ^ (number + 1))),
             own_session_id=f"session of number {org_id}.",
             own_user_id=f"user of number {org_id}.",
+            own_email=f"{secret}{org_id}z@example.com",
             own_first_id=first_id + 10 * (number + 1),
         )
         said = ("good morning, the kettle is on", f"the password of the kettle is {own.secret}")
@@ -86,6 +89,8 @@ async def two_organisations(caller: wire.Caller, database: Database) -> tuple[Or
             [answer] = await own.call("ImportData", data.ImportDataRequest(request=record))
             assert answer.imported_interactions_count == len(said)
         await own.call("PublishInteractions", publish_under_key(own))
+        async with database.direct(own.org_id) as connection:
+            assert await accounts.create(connection, own.org_id, own.own_email, AccessRole.MEMBER, "")
         made.append(own)
     return made[0], made[1]
 
