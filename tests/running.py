@@ -55,6 +55,11 @@ class Postgres:
 
         _in_a_loop_of_its_own(provide())
 
+    @property
+    def programs(self) -> Path:
+        """The folder of its own programs, `pg_dump` among them."""
+        return self._embedded._server.bin_path
+
     def stop(self) -> None:
         """End it."""
         self._embedded.stop()
