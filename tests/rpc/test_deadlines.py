@@ -61,10 +61,10 @@ async def test_a_call_that_waits_in_postgres_or_for_a_connection_ends_there_too(
     async with connection.transaction():
         await connection.execute("lock table interactions, requests in access exclusive mode")
         late = [
-            call("ListInteractions", pb.ListInteractionsRequest(user_id="user"), timeout=2),
-            call("ListRequests", request_service_pb2.ListRequestsRequest(user_id="user"), timeout=2),
-            call("SearchInteractions", pb.SearchInteractionsRequest(user_id="user", query="x"), timeout=2),
-            call("ListInteractions", pb.ListInteractionsRequest(user_id="user"), timeout=2),
+            call("ListInteractions", pb.ListInteractionsRequest(user_id="user"), timeout=1),
+            call("ListRequests", request_service_pb2.ListRequestsRequest(user_id="user"), timeout=1),
+            call("SearchInteractions", pb.SearchInteractionsRequest(user_id="user", query="x"), timeout=1),
+            call("ListInteractions", pb.ListInteractionsRequest(user_id="user"), timeout=1),
         ]
         answers = asyncio.gather(*(refused(one) for one in late))
 

@@ -51,7 +51,7 @@ async def test_too_many_interactions_are_refused_with_the_time_to_come_back(slow
 
 
 async def test_a_stream_is_slowed_and_not_refused(slow):
-    sizes = (100, 40, 40)
+    sizes = (100, 15, 15)
     requests = [pb.StreamPublishInteractionsRequest(publish=publish("stream", size)) for size in sizes]
     call = slow.channel.stream_stream(
         "/reflexio.v1.InteractionService/StreamPublishInteractions",
