@@ -157,10 +157,10 @@ def test_pgbouncer_lends_for_transactions_and_passes_over_what_the_driver_sends_
     parser.read(DEPLOY / "pgbouncer" / "pgbouncer.ini")
     bouncer = parser["pgbouncer"]
     assert bouncer["pool_mode"] == "transaction"
-    sent = re.findall(
-        r'"server_settings": \{(.*?)\}', (ROOT / "server/reflexio_server/store/database.py").read_text(), re.DOTALL
-    )
-    for name in re.findall(r'"(\w+)":', "".join(sent)):
+    database = (ROOT / "server" / "reflexio_server" / "store" / "database.py").read_text()
+    [sent] = re.findall(r"session = \{(.*?)\}", database, re.DOTALL)
+    assert '"jit"' in sent
+    for name in re.findall(r'"(\w+)":', sent):
         assert name == "application_name" or name in bouncer["ignore_startup_parameters"].split(",")
 
 

@@ -10,6 +10,7 @@ from reflexio._endpoint import find_endpoint
 
 from reflexio_server.cli.command import Timeout, Url, command_of, usage_error
 from reflexio_server.cli.connection import say_error
+from reflexio_server.cli.tls_flags import tls_options
 
 _CHECK = "/grpc.health.v1.Health/Check"
 _SERVING = b"\x08\x01"
@@ -29,7 +30,7 @@ def health(*, url: Url = "", timeout: Timeout = _SECONDS) -> None:
     Ends with exit code 0 if it does, else with 1.
     """
     try:
-        endpoint = find_endpoint(url)
+        endpoint = find_endpoint(url, tls_options())
         channel = open_channel(endpoint)
     except reflexio.InvalidArgumentError as error:
         raise usage_error("--url", str(error)) from None

@@ -1,11 +1,13 @@
 """The flags that say what a command trusts and shows when it speaks TLS: every command that has `--url` gets them."""
 
 from contextvars import ContextVar
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import reflexio
 import typer
 from typer.main import get_command
+
+if TYPE_CHECKING:
+    import reflexio
 
 TLS_FLAGS = {
     "ca_cert": "--ca-cert",
@@ -41,10 +43,13 @@ def with_tls_flags(command: Any) -> Any:
     return command
 
 
-def tls_options() -> reflexio.TlsOptions | None:
+def tls_options() -> "reflexio.TlsOptions | None":
     """What the flags of the command under way say; None where none was given."""
+    # Not before: `reflexio serve` has to tell gRPC first that it is not to follow forks.
+    from reflexio import TlsOptions  # noqa: PLC0415 - for that reason
+
     given = {name: value for name, value in _given.get({}).items() if value}
-    return reflexio.TlsOptions(**given) if given else None
+    return TlsOptions(**given) if given else None
 
 
 def _options() -> list[Any]:
