@@ -13,7 +13,7 @@ IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-long test-upgrade test-faults test-rolling fuzz generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile quality clean
+.PHONY: help serve test test-fast test-long test-upgrade test-faults test-rolling fuzz generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile bench-telemetry quality clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ bench-profile: $(VENV)/.dev ## Measure where a call's time goes, and refresh tha
 
 bench-fairness: $(VENV)/.dev ## Measure a quiet user beside a noisy one (ARGS="--quick")
 	$(BIN)/python -m benchmarks.fairness $(ARGS)
+
+bench-telemetry: $(VENV)/.dev ## Measure what telemetry costs a call (ARGS="--quick --against FOLDER")
+	$(BIN)/python -m benchmarks.telemetry $(ARGS)
 
 bench-hand-over: $(VENV)/.dev ## Measure how long BackgroundPublisher holds an agent up (ARGS="--quick …")
 	$(BIN)/python -m benchmarks.hand_over $(ARGS)
