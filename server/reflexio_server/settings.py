@@ -83,6 +83,10 @@ class Settings(BaseSettings):
         256, ge=1, description="How many calls are worked on at once; further ones are refused with a time to retry."
     )
     max_concurrent_streams: int = Field(16, ge=1, description="The same for streams: bulk loads, exports and imports.")
+    max_concurrent_calls_per_key: int = Field(
+        128, ge=1, description="How many of these calls may be made with one key. Needs `--auth api-key`."
+    )
+    max_concurrent_streams_per_key: int = Field(8, ge=1, description="The same for streams.")
     stream_idle_seconds: float = Field(
         300.0,
         ge=0,

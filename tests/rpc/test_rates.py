@@ -2,6 +2,7 @@
 
 import asyncio
 
+import grpc
 import pytest
 from grpc import StatusCode
 from reflexio.v1 import interaction_service_pb2 as pb
@@ -9,15 +10,23 @@ from reflexio.v1.server_service_pb2 import WhoAmIRequest
 from reflexio_server.access.caller import AccessRole
 
 from tests.identity.tenants import made
-from tests.rpc.wire import FAILURES, Caller, refused
+from tests.rpc.baseline import GOOD, Baseline
+from tests.rpc.wire import FAILURES, Caller, path_of, refused
 from tests.running import running_server
+
+LIMITS = {
+    "max_calls_per_second": 20,
+    "max_interactions_per_second": 50,
+    "max_concurrent_streams": 2,
+    "max_concurrent_streams_per_key": 1,
+}
 
 
 @pytest.fixture(scope="module")
 async def both(postgres):
     """Call a server that takes 20 calls a second, and 50 interactions, of each. Twice as many may be saved up."""
     url = postgres.new_database()
-    with running_server(url, auth="api-key", max_calls_per_second=20, max_interactions_per_second=50) as server:
+    with running_server(url, auth="api-key", **LIMITS) as server:
         tenant = await asyncio.to_thread(made, url, org_id=1)
         callers = [Caller(server.target, tenant.bearer(role)) for role in (AccessRole.ADMIN, AccessRole.MEMBER)]
         yield callers
@@ -61,6 +70,22 @@ async def test_a_stream_is_slowed_and_not_refused(slow):
     assert [answer.WhichOneof("outcome") async for answer in call] == ["published"] * 3
     refusal = await refused(slow("PublishInteractions", publish("single", 100)))
     assert refusal.reason == "RATE_LIMITED", "the stream has used what there was"
+
+
+async def test_one_key_does_not_take_the_room_of_others(both):
+    one, other = both
+    stream = one.channel.stream_stream(path_of("StreamPublishInteractions"))(metadata=one.metadata)
+    request = pb.StreamPublishInteractionsRequest(publish=publish("streams", 1))
+    await stream.write(request.SerializeToString())
+    await stream.read()
+    for method in ("StreamPublishInteractions", "ImportData"):
+        refusal = await refused(one(method, GOOD[method](Baseline("u", "", "", (1,)))))
+        assert (refusal.code, refusal.reason) == (StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS")
+        assert refusal.metadata == {"scope": "streams", "limit": "1"}
+    assert await other("StreamPublishInteractions", request)
+    await stream.done_writing()
+    assert await stream.read() is grpc.aio.EOF
+    assert await one("StreamPublishInteractions", request)
 
 
 async def test_too_many_calls_are_refused_too_and_those_with_another_key_are_not(slow, both):

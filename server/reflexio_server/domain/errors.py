@@ -222,10 +222,11 @@ class TooManyCalls(ReflexioError):
     reason = Reason.TOO_MANY_CALLS
     retry_after = 1.0
 
-    def __init__(self, scope: str, limit: int) -> None:
-        """`scope` is "calls" or "streams"."""
+    def __init__(self, scope: str, limit: int, *, of_credential: bool = False) -> None:
+        """`scope` is "calls" or "streams"; `of_credential` says that all of them came with the caller's."""
+        whose = " with this key" if of_credential else ""
         super().__init__(
-            f"the server is working on {limit} {scope}, and takes no more at once; try again in a moment",
+            f"the server is working on {limit} {scope}{whose}, and takes no more at once; try again in a moment",
             {"scope": scope, "limit": str(limit)},
         )
 

@@ -12,6 +12,8 @@ class CallLimits:
 
     concurrent_calls: int
     concurrent_streams: int
+    shares: tuple[int, int] | None
+    """How many calls and streams one credential may have; None where callers have none."""
     stream_idle_seconds: float
     calls_per_second: float
     """Of one credential, as the next one."""
@@ -24,6 +26,9 @@ class CallLimits:
         return cls(
             settings.max_concurrent_calls,
             settings.max_concurrent_streams,
+            (settings.max_concurrent_calls_per_key, settings.max_concurrent_streams_per_key)
+            if has_credentials
+            else None,
             settings.stream_idle_seconds,
             settings.max_calls_per_second if has_credentials else 0.0,
             settings.max_interactions_per_second if has_credentials else 0.0,

@@ -34,6 +34,7 @@ from reflexio_server.rpc.interceptors.limits import Limits
 from reflexio_server.rpc.interceptors.logging import Logging
 from reflexio_server.rpc.interceptors.rates import CallRate, InteractionRate
 from reflexio_server.rpc.interceptors.readiness import Readiness
+from reflexio_server.rpc.interceptors.shares import Shares
 from reflexio_server.rpc.interceptors.telemetry import Telemetry
 from reflexio_server.rpc.interceptors.validation import Validation
 from reflexio_server.rpc.listening import CannotListen, address_of
@@ -86,6 +87,7 @@ class Server:
                 Limits(limits.concurrent_calls, limits.concurrent_streams),  # Before anything that costs.
                 *([IdleStreams(limits.stream_idle_seconds)] if limits.stream_idle_seconds else []),
                 Access(authenticator),
+                *([Shares(*limits.shares)] if limits.shares is not None else []),
                 *([CallRate(limits.calls_per_second)] if limits.calls_per_second else []),
                 Validation(Contract()),  # Nothing of a request is looked at before the caller is known.
                 *([InteractionRate(limits.interactions_per_second)] if limits.interactions_per_second else []),
