@@ -89,10 +89,10 @@ async def test_one_key_does_not_take_the_room_of_others(both):
 
 
 async def test_too_many_calls_are_refused_too_and_those_with_another_key_are_not(slow, both):
-    calls = (slow("WhoAmI", WhoAmIRequest()) for _ in range(60))
+    calls = (slow("WhoAmI", WhoAmIRequest()) for _ in range(300))
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     refused_calls = [outcome for outcome in outcomes if isinstance(outcome, FAILURES)]
-    assert 0 < len(refused_calls) < 60
+    assert 0 < len(refused_calls) < 300
     refusal = await refused(slow("WhoAmI", WhoAmIRequest()))
     assert (refusal.code, refusal.reason) == (StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
     assert refusal.metadata == {"scope": "calls", "limit": "20"}
