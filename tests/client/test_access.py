@@ -183,6 +183,10 @@ def test_what_others_cannot_read_is_no_reason_to_warn(url):
 
 
 async def test_what_makes_something_is_not_repeated_unless_nothing_was_done(wire, wire_client):
+    wire.answers["ListAccounts"] = lambda *_: pb.ListAccountsResponse()
+    await wire_client.list_accounts()
+    # Of a server that was there before, what is UNAVAILABLE is tried again.
+    wire.requests.clear()
     wire.answers["CreateApiKey"] = lambda _, context: refuse(context, UNAVAILABLE, "gone")
     with pytest.raises(reflexio.UnavailableError):
         await wire_client.create_api_key("n")
