@@ -1,4 +1,4 @@
-"""Passwords: hashed with argon2id, beside the event loop, and a few at a time."""
+"""Passwords: hashed with argon2id, beside the event loop, one at a time."""
 
 import asyncio
 import unicodedata
@@ -27,16 +27,15 @@ PARAMETERS = argon2.Parameters(
 """What OWASP's password storage cheat sheet asks for. A hash says with which parameters it was made, so they may grow:
 who logs in is hashed anew."""
 
-_AT_ONCE = 2
 _MOST_WAITING = 32
 
 
 class Passwords:
-    """Hashes and compares. Each takes some hundredths of a second and 19 MiB, so only a few go on at once."""
+    """Hashes and compares, one after the other: whoever asks without end gets one processor and no more."""
 
     def __init__(self) -> None:
         self._hasher = argon2.PasswordHasher.from_parameters(PARAMETERS)
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._waiting = 0
         # What is compared with where there is no account: it takes as long, and nobody has this password.
         self._nobody = self._hasher.hash(b"")
