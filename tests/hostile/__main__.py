@@ -15,9 +15,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--idle", type=int, default=1000, help="connections that do nothing meanwhile")
+    parser.add_argument("--tls", action="store_true", help="attack a server that speaks TLS, and renew its certificate")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        report = asyncio.run(campaign(Path(folder), seconds=chosen.seconds, seed=chosen.seed, idle=chosen.idle))
+        attack = campaign(Path(folder), seconds=chosen.seconds, seed=chosen.seed, idle=chosen.idle, tls=chosen.tls)
+        report = asyncio.run(attack)
     print("answers:", dict(report.outcomes.counts.most_common()))
     # Those that do not answer a ping are dropped after a while, as they should be.
     print(f"{report.nonsense} connections talked nonsense, {report.idle_kept} of {chosen.idle} idle ones were kept,")

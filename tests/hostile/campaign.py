@@ -2,17 +2,20 @@
 
 import asyncio
 import random
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import grpc
 import reflexio
+from reflexio import TlsOptions
 
+from tests.certificates import Authority, Files
 from tests.end_to_end.stand.server_process import ServerProcess
 from tests.hostile.calls import Outcomes, call_at_random
 from tests.hostile.footprint import Footprint, at_rest
-from tests.hostile.garbage import PREFACE, SETTINGS, RawConnection, talk_nonsense, talk_slowly
+from tests.hostile.garbage import PREFACE, SETTINGS, RawConnection, talk_nonsense, talk_slowly, talk_through_tls
 from tests.rpc.baseline import publish_baseline
 from tests.rpc.wire import Caller
 
@@ -49,7 +52,43 @@ class Report:
         return found
 
 
-async def campaign(folder: Path, *, seconds: float, seed: int, idle: int) -> Report:
+class _Attacked:
+    """A server under attack, and how its callers reach it."""
+
+    def __init__(self, folder: Path, *, tls: bool) -> None:
+        flags = ["--data-dir", str(folder / "data"), "--index-memory-mb", "16", "--handshake-seconds", "2"]
+        self.tls: TlsOptions | None = None
+        self.context: ssl.SSLContext | None = None
+        if tls:
+            self._authority = Authority("ours")
+            self._files = Files(folder / "tls")
+            self.renew()
+            flags += ["--tls-cert", str(self._files.cert), "--tls-key", str(self._files.key)]
+            self.tls = TlsOptions(ca_cert=self._files.ca)
+            self.context = ssl.create_default_context(cafile=str(self._files.ca))
+            self.context.set_alpn_protocols(["h2"])
+        self.process = ServerProcess(folder, "attacked", *flags)
+
+    @property
+    def url(self) -> str:
+        """Where it is, as users write it."""
+        return f"{'https' if self.tls is not None else 'http'}://{self.process.target}"
+
+    def channel(self) -> grpc.aio.Channel:
+        """A connection of its own."""
+        # Channels that share a pool of subchannels would share a connection.
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        if self.tls is None:
+            return grpc.aio.insecure_channel(self.process.target, options=options)
+        credentials = grpc.ssl_channel_credentials(self._authority.pem)
+        return grpc.aio.secure_channel(self.process.target, credentials, options=options)
+
+    def renew(self) -> None:
+        """Give it another certificate."""
+        self._files.put(self._authority.issue("localhost", "127.0.0.1"), self._authority)
+
+
+async def campaign(folder: Path, *, seconds: float, seed: int, idle: int, tls: bool = False) -> Report:
     """Attack a server for so long.
 
     Args:
@@ -57,15 +96,16 @@ async def campaign(folder: Path, *, seconds: float, seed: int, idle: int) -> Rep
         seconds: How long, once it has warmed up for a third of that.
         seed: Of everything that is random.
         idle: How many connections do nothing meanwhile.
+        tls: Whether it speaks TLS; its certificate is renewed again and again then.
     """
-    flags = ("--data-dir", str(folder / "data"), "--index-memory-mb", "16", "--handshake-seconds", "2")
-    server = ServerProcess(folder, "attacked", *flags)
+    attacked = _Attacked(folder, tls=tls)
+    server = attacked.process
     await asyncio.to_thread(server.start)
     try:
         outcomes = Outcomes()
-        await _attack(server, seconds / 3, random.Random(seed), outcomes, idle)
+        await _attack(attacked, seconds / 3, random.Random(seed), outcomes, idle)
         before = await at_rest(server.process.pid, server.port, own=0)
-        nonsense, served, kept = await _attack(server, seconds, random.Random(seed + 1), outcomes, idle)
+        nonsense, served, kept = await _attack(attacked, seconds, random.Random(seed + 1), outcomes, idle)
         after = await at_rest(server.process.pid, server.port, own=0)
         return Report(outcomes, nonsense, served, kept, before, after, server.log)
     finally:
@@ -73,22 +113,22 @@ async def campaign(folder: Path, *, seconds: float, seed: int, idle: int) -> Rep
 
 
 async def _attack(
-    server: ServerProcess, seconds: float, dice: random.Random, outcomes: Outcomes, idle: int
+    attacked: _Attacked, seconds: float, dice: random.Random, outcomes: Outcomes, idle: int
 ) -> tuple[int, int, int]:
-    caller = Caller(server.target)
-    there = await publish_baseline(caller, "attacked")
-    await caller.channel.close()
+    port = attacked.process.port
+    channels = [attacked.channel() for _ in range(CALLERS)]
+    there = await publish_baseline(Caller("", channel=channels[0]), "attacked")
     enough = asyncio.Event()
-    # A pool of subchannels of its own, or all of them would share one connection.
-    options = [("grpc.use_local_subchannel_pool", 1)]
-    channels = [grpc.aio.insecure_channel(server.target, options=options) for _ in range(CALLERS)]
-    idlers = [RawConnection(server.port, PREFACE + SETTINGS) for _ in range(idle)]
+    idlers = [RawConnection(port, PREFACE + SETTINGS) for _ in range(idle)]
     async with asyncio.TaskGroup() as group:
-        nonsense = [group.create_task(talk_nonsense(server.port, _own(dice), enough)) for _ in range(TALKERS)]
-        group.create_task(talk_slowly(server.port, _own(dice), enough))
+        nonsense = [group.create_task(talk_nonsense(port, _own(dice), enough)) for _ in range(TALKERS)]
+        group.create_task(talk_slowly(port, _own(dice), enough))
+        if attacked.context is not None:
+            nonsense.append(group.create_task(talk_through_tls(port, attacked.context, _own(dice), enough)))
+            group.create_task(_renew(attacked, enough))
         for channel in channels:
             group.create_task(call_at_random(channel, _own(dice), there, outcomes, enough))
-        served = group.create_task(_be_served(server, enough))
+        served = group.create_task(_be_served(attacked, enough))
         await asyncio.sleep(seconds)
         enough.set()
     gone = await asyncio.gather(*(idler.closed(0.05) for idler in idlers))
@@ -103,12 +143,19 @@ def _own(dice: random.Random) -> random.Random:
     return random.Random(dice.random())
 
 
-async def _be_served(server: ServerProcess, enough: asyncio.Event) -> int:
+async def _renew(attacked: _Attacked, enough: asyncio.Event) -> None:
+    while not enough.is_set():
+        attacked.renew()
+        await asyncio.sleep(0.1)
+
+
+async def _be_served(attacked: _Attacked, enough: asyncio.Event) -> int:
     """Do what an application does, and find everything as it should be."""
     count = 0
-    async with reflexio.AsyncReflexioClient(url_endpoint=f"http://{server.target}") as client:
-        user = str(uuid4())
-        while not enough.is_set():
+    user = str(uuid4())
+    while not enough.is_set():
+        # A client of its own each time: it connects, and is shown a certificate, again and again.
+        async with reflexio.AsyncReflexioClient(url_endpoint=attacked.url, tls=attacked.tls) as client:
             content = f"number {count} of {user}"
             await client.publish_interaction(user, [{"content": content}])
             [newest] = (await client.get_interactions(user, top_k=1)).interactions

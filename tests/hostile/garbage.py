@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+import ssl
 from collections.abc import Callable
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -141,3 +142,20 @@ async def talk_slowly(port: int, dice: random.Random, enough: asyncio.Event) -> 
             pass
         finally:
             connection.close()
+
+
+async def talk_through_tls(port: int, context: ssl.SSLContext, dice: random.Random, enough: asyncio.Event) -> int:
+    """Talk nonsense, but in TLS. Returns how often."""
+    count = 0
+    while not enough.is_set():
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+        try:
+            writer.write(TALK[dice.choice(list(TALK))](dice))
+            async with asyncio.timeout(0.05):
+                await reader.read()
+        except (ConnectionError, TimeoutError, ssl.SSLError):
+            pass  # It was shown the door, or left standing in it.
+        finally:
+            writer.transport.abort()
+        count += 1
+    return count

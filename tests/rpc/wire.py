@@ -48,9 +48,11 @@ def path_of(method: str) -> str:
 class Caller:
     """Calls a server over its socket, with some metadata where a call has none of its own."""
 
-    def __init__(self, target: str, metadata: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, target: str, metadata: Sequence[tuple[str, str]] = (), channel: grpc.aio.Channel | None = None
+    ) -> None:
         self.metadata = metadata
-        self.channel = grpc.aio.insecure_channel(target)
+        self.channel = channel or grpc.aio.insecure_channel(target)
         self._stubs = (
             interaction_service_pb2_grpc.InteractionServiceStub(self.channel),
             request_service_pb2_grpc.RequestServiceStub(self.channel),
