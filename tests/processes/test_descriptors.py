@@ -20,13 +20,13 @@ def soft():
 
 def test_a_low_limit_is_raised_as_far_as_needed(limit):
     limit(1024)
-    make_room_for(2000)
+    assert make_room_for(2000) == 2000
     assert soft() == 2256
 
 
 def test_no_limit_is_lowered(limit):
     limit(4000)
-    make_room_for(100)
+    assert make_room_for(100) == 100
     assert soft() == 4000
 
 
@@ -35,5 +35,5 @@ def test_where_the_system_allows_no_more_it_takes_what_there_is(limit):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY:
         pytest.skip("there is no limit here")
-    make_room_for(hard)
+    assert make_room_for(hard) == hard - 256
     assert soft() == hard

@@ -48,7 +48,7 @@ async def serve(
     Raises:
         CannotStart: It says why.
     """
-    make_room_for(settings.max_connections)
+    settings = settings.model_copy(update={"max_connections": make_room_for(settings.max_connections)})
     with ExitStack() as listening:
         _expose_metrics(settings, metrics_socket, listening)
         await _serve(settings, announce, worker_of, supervisor)
