@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import reflexio
+from reflexio_server import logs
 from reflexio_server.access.caller import OPERATOR
 from reflexio_server.cli import app
 from reflexio_server.store import audit
@@ -21,6 +22,8 @@ PASSWORD = "correct horse battery"
 
 def run(*arguments: str, stdin: str = f"{PASSWORD}\n", **environment: str):
     result = CliRunner(env=environment).invoke(app, ["admin", *arguments, "--password-stdin"], input=stdin)
+    # The command lets the log go to its own standard error, which is gone with it.
+    logs.configure("warning", "console")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
