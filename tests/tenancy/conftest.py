@@ -141,12 +141,11 @@ async def two(tenants_server: RunningServer, making: Database) -> AsyncIterator[
 
 
 @pytest.fixture(scope="session")
-async def settled(tenants_server: RunningServer, making: Database) -> tuple[Organisation, Organisation]:
+async def settled(tenants_server: RunningServer, making: Database) -> AsyncIterator[tuple[Organisation, Organisation]]:
     """Two such organisations for tests that leave everything as it was."""
     caller = wire.Caller(tenants_server.target)
-    made = await two_organisations(caller, making)
+    yield await two_organisations(caller, making)
     await caller.channel.close()
-    return made
 
 
 @pytest.fixture
