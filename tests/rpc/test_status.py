@@ -64,3 +64,15 @@ def test_the_longest_status_fits_in_a_header():
     path = "interactions[999].tools_used[255].tool_data.and_something_long_behind_it"
     violations = [FieldViolation(path, "string.not_contains", "must not contain a NUL character" * 2)] * 5000
     assert len(status_of(InvalidFields(violations), "x" * 128).SerializeToString()) * 4 / 3 < 7000
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "🙂"])
+def test_a_status_that_repeats_a_long_name_fits_into_what_clients_accept(letter: str):
+    error = IdempotencyKeyReused(letter * 5000)
+    status = status_of(error, "r" * 128)
+    in_headers = 3 * len(status.message.encode()) + len(status.SerializeToString()) * 4 // 3
+    assert in_headers < 7000
+    told = status.message
+    assert told.startswith("idempotency key")
+    assert told.endswith("…")
+    assert details(error)[0].metadata["idempotency_key"].startswith(letter * 100)

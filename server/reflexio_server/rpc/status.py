@@ -12,7 +12,10 @@ from reflexio_server.domain.errors import Reason, ReflexioError
 DOMAIN = "reflexio"
 
 _MOST_VIOLATIONS = 16
-"""Statuses travel in HTTP/2 headers, of which clients accept 8 KiB."""
+_MOST_MESSAGE_BYTES = 768
+_MOST_FACT_BYTES = 512
+"""Statuses travel in HTTP/2 headers, of which clients accept 8 KiB: beyond, they would be told of that and of nothing
+else. Names that callers give may have thousands of bytes, each of which takes three in a message."""
 
 STATUS_CODES = {
     Reason.INVALID_FIELD: grpc.StatusCode.INVALID_ARGUMENT,
@@ -48,9 +51,9 @@ STATUS_CODES = {
 def status_of(error: ReflexioError, request_id: str) -> Status:
     """The status that tells a caller of `error`."""
     code = STATUS_CODES[error.reason]
-    status = Status(code=code.value[0], message=error.message)
+    status = Status(code=code.value[0], message=_cut(error.message, _MOST_MESSAGE_BYTES))
     status.details.add().Pack(
-        ErrorInfo(reason=f"ERROR_REASON_{error.reason.name}", domain=DOMAIN, metadata=error.metadata)
+        ErrorInfo(reason=f"ERROR_REASON_{error.reason.name}", domain=DOMAIN, metadata=_facts(error))
     )
     if error.violations:
         bad = BadRequest()
@@ -70,11 +73,21 @@ def refusal_of(error: ReflexioError) -> Refusal:
     refusal = Refusal(
         code=STATUS_CODES[error.reason].value[0],
         reason=ErrorReason.Value(f"ERROR_REASON_{error.reason.name}"),
-        message=error.message,
-        metadata=error.metadata,
+        message=_cut(error.message, _MOST_MESSAGE_BYTES),
+        metadata=_facts(error),
     )
     for violation in error.violations[:_MOST_VIOLATIONS]:
         refusal.fields.add(field=violation.field, rule=violation.rule, description=violation.description)
     if error.retry_after is not None:
         refusal.retry_delay.FromMilliseconds(round(error.retry_after * 1000))
     return refusal
+
+
+def _facts(error: ReflexioError) -> dict[str, str]:
+    return {name: _cut(value, _MOST_FACT_BYTES) for name, value in error.metadata.items()}
+
+
+def _cut(text: str, most: int) -> str:
+    """The text, or its beginning where it has more bytes than that."""
+    data = text.encode()
+    return text if len(data) <= most else data[: most - 3].decode(errors="ignore") + "…"
