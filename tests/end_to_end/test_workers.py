@@ -55,8 +55,9 @@ def assert_metrics_of_both(server):
     for name in ("reflexio_worker_up", "reflexio_serving", "reflexio_database_up"):
         for worker in (1, 2):
             assert f'{name}{{worker="{worker}"}} 1.0' in text
-    searches = [line for line in text.splitlines() if line.startswith("reflexio_searches_total{")]
-    assert [line.rpartition(" ")[2] for line in searches] == ["1.0"]
+    searches = [line for line in text.splitlines() if line.startswith('reflexio_searches_total{mode="hybrid"')]
+    assert sum(float(line.rpartition(" ")[2]) for line in searches) == 1
+    assert len(searches) == 2, "one of each worker"
     assert text.count("# TYPE reflexio_serving ") == 1
 
 
