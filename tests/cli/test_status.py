@@ -19,7 +19,14 @@ def test_status_says_what_the_server_is(run, server):
     result = run("status")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0].split() == ["serving", server.url]
-    for fact in (server.url, __version__, "postgres", "wait for being embedded", "admin of organisation 1"):
+    for fact in (
+        server.url,
+        __version__,
+        "postgres",
+        "wait for being embedded",
+        "on this replica",
+        "admin of organisation 1",
+    ):
         assert fact in result.stdout
 
 
@@ -30,6 +37,8 @@ def test_status_for_machines(run, server):
     assert status["version"] == __version__
     assert status["embedding_backlog_count"] >= 0
     assert status["embedding_set_aside_count"] == 0
+    assert status["index_memory_bytes"] >= 0
+    assert "oldest_waiting_seconds" in status
     assert status["caller"]["organization_id"] == 1
 
 

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from reflexio_server.cli.times import last_moment, parse_moment, show_moment
+from reflexio_server.cli.times import last_moment, parse_moment, show_duration, show_moment
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
@@ -82,6 +82,14 @@ def test_anything_else_is_refused_with_the_forms_that_are_taken(text):
 def test_milliseconds_are_suspected():
     with pytest.raises(ValueError, match="are these milliseconds"):
         parse_moment("1772357400000")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3599, "60 min"), (7200, "2 h"), (86400 * 3, "3 d")],
+)
+def test_lengths_of_time_are_shown_in_their_largest_unit(seconds, shown):
+    assert show_duration(seconds) == shown
 
 
 def test_times_are_shown_in_the_local_zone():

@@ -9,6 +9,7 @@ from reflexio_server.domain.interaction import InteractionFilter
 from reflexio_server.index import freshness, partition, partition_cache, stale_sweep
 from reflexio_server.index.partition_cache import PartitionCache
 from reflexio_server.store import vectors
+from reflexio_server.telemetry import metrics
 from sqlalchemy import text
 
 from tests.contracts.asking import nearest
@@ -18,6 +19,12 @@ from tests.contracts.interaction_index import InteractionIndexContract, ids_of
 MIB = 1024 * 1024
 ANY = InteractionFilter()
 EAST, NORTH = unit(1, 0), unit(0, 1)
+
+
+def counted(kind: str) -> int:
+    """What operators are told of loads and evictions."""
+    counter = metrics.index_drops if kind == "eviction" else metrics.index_reads
+    return counter._counts.get((kind,), 0)
 
 
 class TestCachedPartitions(InteractionIndexContract):
@@ -73,6 +80,7 @@ def corpus(database, org_id):
 
 async def test_memory_stays_within_the_budget_and_dropped_users_are_found_again(database, org_id, corpus):
     cache = PartitionCache(database, ChosenVectors(), memory_bytes=12_000)
+    before = counted("loaded"), counted("eviction")
     users = [UserId(f"user {number}") for number in range(8)]
     published = {user: (await corpus.add(user, *[EAST] * 5)).interaction_ids for user in users}
     for user in [*users, *users]:
@@ -80,6 +88,9 @@ async def test_memory_stays_within_the_budget_and_dropped_users_are_found_again(
         assert sorted(ids_of(found)) == [*published[user]]
         assert 0 < cache.nbytes <= 12_000
     assert 0 < len(cache) < len(users)
+    loaded, evicted = counted("loaded") - before[0], counted("eviction") - before[1]
+    assert loaded - evicted == len(cache)
+    assert loaded > len(users)
     cache.close()
 
 

@@ -62,6 +62,31 @@ async def test_what_is_leased_or_set_aside_is_not_claimed(database, corpus, user
         assert (await queue_figures.counts(connection, org_id))[:2] == (1, 1)
 
 
+async def test_it_is_known_for_how_long_the_oldest_has_waited(database, corpus, user_id, org_id, monkeypatch):
+    ids = (await corpus.publish(user_id, "old", "older, and set aside")).interaction_ids
+    monkeypatch.setattr(embedding_queue, "RETRY_SECONDS", 0.0)
+    async with database.autocommit(org_id) as connection:
+        assert 0 <= (await queue_figures.counts(connection, org_id)).oldest_seconds < 60
+        for interaction_id, seconds in zip(ids, (100, 9000), strict=True):
+            statement = text(
+                "update embedding_queue set queued_at = now() - make_interval(secs => :seconds) "
+                "where org_id = :org_id and interaction_id = :interaction_id"
+            )
+            row = {"org_id": org_id, "interaction_id": interaction_id, "seconds": seconds}
+            await connection.execute(statement, row)
+        for _ in range(3):
+            await embedding_queue.fail(connection, org_id, ids[1], "E")
+        assert 100 <= (await queue_figures.counts(connection, org_id)).oldest_seconds < 200
+    async with database.autocommit(Purpose.EMBEDDING) as connection:
+        sizes = await queue_figures.sizes(connection, 1)
+    assert 100 <= sizes.oldest_seconds < 200
+    assert sizes.set_aside == 1
+    assert sizes.waiting == {(org_id, None): 1, (org_id, user_id): 1}
+    async with database.autocommit(org_id) as connection:
+        await connection.execute(text("delete from embedding_queue where org_id = :org_id"), {"org_id": org_id})
+        assert await queue_figures.counts(connection, org_id) == (0, 0, None)
+
+
 async def test_after_a_failure_it_is_left_alone_for_a_while(database, corpus, user_id, org_id):
     ids = (await corpus.publish(user_id, "difficult")).interaction_ids
     async with database.autocommit(org_id) as connection:
