@@ -1,6 +1,7 @@
 """`reflexio status`, and what every command says when no server is there."""
 
 import json
+import re
 import socket
 
 import pytest
@@ -79,3 +80,9 @@ def test_the_address_may_come_from_the_environment(run, nowhere):
     result = run("search", "u", "q", REFLEXIO_API_URL=nowhere)
     assert result.exit_code == 1
     assert "REFLEXIO_API_URL" in result.stderr
+
+
+def test_a_refusal_of_the_server_says_by_what_its_log_knows_the_call(run, server):
+    result = run("interactions", "")
+    assert result.exit_code == 1
+    assert re.search(r"reason: INVALID_FIELD, field: user_id, request id: [0-9a-f-]{36}\n", result.stderr)
