@@ -71,6 +71,7 @@ def test_a_login_is_used_by_later_commands_until_the_logout(run, ana, home):
     assert PASSWORD not in home.read_text()
 
     assert run("interactions", "u").exit_code == 0
+    assert f"{ana}, member of organisation 1 (default)" in run("status").stdout
     listed = [json.loads(line) for line in run("keys", "list", "--json").stdout.splitlines()]
     assert [key["account_email"] for key in listed] == [ana]
     assert kept["api_key"].startswith(listed[0]["hint"])

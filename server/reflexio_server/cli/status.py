@@ -49,6 +49,8 @@ def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[
         backlog += f", the oldest for {show_duration(info.oldest_waiting_seconds)}"
     if info.embedding_set_aside_count:
         backlog += f"; {info.embedding_set_aside_count:,} were set aside, because the model failed on them"
+    known_by = caller.account_email or caller.certificate_uri
+    who = f"{known_by}, " if known_by else ""
     return [
         ("serving", url),
         ("version", info.version),
@@ -59,7 +61,7 @@ def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[
         *(("set aside", f"{s.user_id}, interaction {s.interaction_id}: {s.reason}") for s in info.newest_set_aside),
         ("index", f"{info.index_memory_bytes / 2**20:,.1f} MiB for {info.index_users_count:,} users, on this replica"),
         ("messages", f"{info.max_message_bytes / 2**20:g} MiB at most"),
-        ("caller", f"{caller.role} of organisation {caller.organization_id} ({caller.organization_name})"),
+        ("caller", f"{who}{caller.role} of organisation {caller.organization_id} ({caller.organization_name})"),
     ]
 
 

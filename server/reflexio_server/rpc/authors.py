@@ -23,6 +23,8 @@ def address_of(context: Context) -> str:
         return ""
     host = unquote(rest).rpartition(":")[0].strip("[]").partition("%")[0]
     try:
-        return str(ipaddress.ip_address(host))
+        address = ipaddress.ip_address(host)
     except ValueError:
         return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
