@@ -10,7 +10,7 @@ from reflexio_server.domain.ids import OrgId
 from reflexio_server.store.database import Database
 from reflexio_server.store.reach import Purpose
 from reflexio_server.store.roles import ROLE, BarrierNotKept, require_barrier, role_for
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.running import Postgres, running_server
@@ -178,6 +178,24 @@ async def test_a_superuser_works_as_somebody_whom_the_barrier_binds(postgres: Po
                 assert await started.run(directly(started.app._database, None, f"select * from {table}")) == []
             names = await started.run(directly(started.app._database, OrgId(1), "select name from organizations"))
             assert names == [("default",)]
+
+
+async def test_a_superuser_works_as_the_owner_where_there_is_one(postgres: Postgres):
+    url = make_url(postgres.new_database())
+    plain = postgres.superuser_url.set(database=url.database).render_as_string(hide_password=False)
+    async with behind(postgres, plain) as truth:
+        await truth.connection.execute('create role "Some Owner"')
+        await truth.connection.execute(f'alter database {url.database} owner to "Some Owner"')
+        await truth.connection.execute("create table alembic_version (version_num text)")
+        assert await role_for(plain) == ROLE
+        await truth.connection.execute('alter table alembic_version owner to "Some Owner"')
+        assert await role_for(plain) == "Some Owner"
+        await truth.connection.execute("drop table alembic_version")
+    opened = Database(pool_size=2, statement_cache_size=0)
+    opened.open(plain, "Some Owner")
+    assert await directly(opened, None, "select current_user::text") == [("Some Owner",)]
+    await require_barrier(opened)
+    await opened.close()
 
 
 async def test_whoever_the_barrier_does_not_bind_is_refused(postgres: Postgres):

@@ -1,7 +1,7 @@
 """As whom the server works in Postgres: row-level security does not bind superusers.
 
-A superuser's connections work in the name of a role that is made for that and owns the tables. Behind a pooler that
-cannot be had, and the server refuses to start.
+A superuser's connections work in the name of whoever owns the tables, or of a role that is made for that where it is a
+superuser. Behind a pooler that cannot be had, and the server refuses to start.
 """
 
 import asyncpg
@@ -35,6 +35,12 @@ _FOREIGN_FUNCTIONS = """
     where c.relnamespace = current_schema()::regnamespace and c.relname = any($1::text[]) and not t.tgisinternal
       and pg_get_userbyid(p.proowner) <> $2
 """
+# Where it owns all of them.
+_OWNER = """
+    select min(r.rolname::text) from pg_class c join pg_roles r on r.oid = c.relowner
+    where c.relnamespace = current_schema()::regnamespace and c.relname = any($1::text[]) and c.relkind = 'r'
+    having count(distinct r.oid) = 1 and not bool_or(r.rolsuper or r.rolbypassrls)
+"""
 _ME = "select rolname, rolsuper, rolbypassrls from pg_roles where rolname = current_user"
 
 
@@ -43,9 +49,7 @@ class BarrierNotKept(Exception):
 
 
 async def role_for(url: str, *, to_log_in: bool = False) -> str | None:
-    """In whose name to work at `url`: None where its user will do, else a role that is there from now on.
-
-    The role becomes the owner of the tables that are there.
+    """In whose name to work at `url`: None where its user will do, else a role that owns the tables from now on.
 
     Args:
         url: A SQLAlchemy URL of the asyncpg driver.
@@ -66,6 +70,9 @@ async def role_for(url: str, *, to_log_in: bool = False) -> str | None:
                 me = await connection.fetchrow(_ME)
                 if not me["rolsuper"]:
                     return None
+                owner: str | None = await connection.fetchval(_OWNER, list(_TABLES))
+                if owner is not None:
+                    return owner
                 await _provide(connection)
                 if to_log_in:
                     await connection.execute(f"alter role {ROLE} login")
