@@ -17,6 +17,7 @@ from reflexio.v1 import interaction_service_pb2 as interactions
 from reflexio_server.access.policy import REQUIREMENTS, Requirement
 from reflexio_server.domain.ids import OrgId
 from reflexio_server.store.database import Database
+from reflexio_server.store.driver_errors import StatementsNotKept
 from reflexio_server.store.roles import ROLE
 from sqlalchemy import make_url
 
@@ -79,6 +80,11 @@ def pgbouncer(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> I
     finally:
         started.terminate()
         started.wait()
+
+
+def _version() -> tuple[int, ...]:
+    told = subprocess.run([str(_PGBOUNCER), "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in told.split()[1].split(".")[:2])
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +153,23 @@ async def test_many_at_once_of_each_find_their_own(pair: tuple[Organisation, Org
         assert f"thanks, {own.secret}" in {hit.interaction.content for hit in hits}
 
     await asyncio.gather(*(publish_and_find(own) for _ in range(15) for own in pair))
+
+
+async def test_statements_that_are_kept_are_refused_with_the_remedy(through: str):
+    if _version() >= (1, 21):
+        pytest.skip("NOT TESTED: this pgbouncer may keep track of prepared statements")
+    opened = Database(pool_size=2 * _BACKENDS, statement_cache_size=100)
+    opened.open(through.replace("postgresql:", "postgresql+asyncpg:"))
+
+    async def ask(number: int) -> None:
+        for path in PATHS[:-1]:
+            await path(opened, None, f"select {number % 5}")
+
+    outcomes = await asyncio.gather(*(ask(number) for number in range(100)), return_exceptions=True)
+    await opened.close()
+    told = [outcome for outcome in outcomes if outcome is not None]
+    assert {type(outcome) for outcome in told} == {StatementsNotKept}
+    assert "REFLEXIO_DATABASE_STATEMENT_CACHE_SIZE=0" in str(told[0])
 
 
 async def test_what_a_backend_was_told_ends_with_the_transaction(

@@ -16,6 +16,7 @@ from reflexio_server.processes.descriptors import make_room_for
 from reflexio_server.processes.metrics_endpoint import metrics_endpoint
 from reflexio_server.rpc.listening import CannotListen, UnsafeSettings
 from reflexio_server.settings import Settings
+from reflexio_server.store.driver_errors import StatementsNotKept
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgresFailed
 from reflexio_server.store.location import InvalidDatabaseUrl, StorageLocation
 from reflexio_server.store.migrate import SchemaTooNew
@@ -120,5 +121,7 @@ async def _started(starting: asyncio.Task[None], location: StorageLocation) -> N
         raise CannotStart(str(error), "text_search_config") from None
     except BarrierNotKept as error:
         raise CannotStart(str(error), "database_url") from None
+    except StatementsNotKept as error:
+        raise CannotStart(str(error), "database_statement_cache_size") from None
     except (CannotListen, DataFolderInUse, EmbeddedPostgresFailed, ModelUnavailable, SchemaTooNew, OSError) as error:
         raise CannotStart(str(error)) from None

@@ -53,6 +53,16 @@ async def retried(work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
+class StatementsNotKept(Exception):
+    """What lies between us and Postgres lends connections and keeps no prepared statements."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a pooler between the server and Postgres does not keep prepared statements: set "
+            "REFLEXIO_DATABASE_STATEMENT_CACHE_SIZE=0, or max_prepared_statements of a pgbouncer from 1.21 on"
+        )
+
+
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
     """Raise what Postgres says in terms of ours.
@@ -62,6 +72,7 @@ async def translated() -> AsyncIterator[None]:
         StorageFull: It has no room; the transaction was undone.
         Conflict: The transaction was undone because of another one.
         DuplicateKey: It would store a key twice.
+        StatementsNotKept: The statement was prepared on another connection of a pooler.
     """
     try:
         yield
@@ -93,6 +104,8 @@ def _meaning_of_cause(cause: BaseException | None) -> Exception | None:
         return StorageFull()
     if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError | asyncpg.LockNotAvailableError):
         return Conflict()
+    if isinstance(cause, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError):
+        return StatementsNotKept()
     if isinstance(cause, asyncpg.UniqueViolationError):
         return DuplicateKey(cause.constraint_name or "")
     return None
