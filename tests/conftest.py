@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from reflexio_server import logs
 from reflexio_server.access import passwords
@@ -17,6 +18,10 @@ from reflexio_server.store.migrate import migrate
 from tests.running import Postgres, RunningServer, running_server
 
 _org_ids = count(1000)
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("reflexio", deadline=None)
+hypothesis.settings.load_profile("reflexio")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -69,7 +69,7 @@ histories = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     histories, st.sampled_from([1, 4, 64]), st.sampled_from([0, 5, 8192]), st.sampled_from([0, 256]), st.integers(0, 4)
 )

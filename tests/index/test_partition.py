@@ -68,7 +68,7 @@ positions = st.none() | st.tuples(few(0, 1_700_000_000_000_000_000), st.integers
 searches = st.tuples(st.integers(0, 4), st.integers(0, 15), filters, positions)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     few(1, 3, 8, 65_536),
     st.lists(st.tuples(few("add", "remove"), added, removed), max_size=8),

@@ -195,7 +195,7 @@ PIECES += [
 ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     st.text(max_size=40) | st.lists(st.sampled_from(PIECES), max_size=8).map(" ".join),
     st.dates(date(1970, 1, 1), date(2261, 1, 1)),

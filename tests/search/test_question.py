@@ -140,7 +140,7 @@ TEXTS = st.text(max_size=40) | st.lists(
 ).map(" ".join)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(TEXTS, st.lists(TEXTS | st.sampled_from(ROLES), max_size=4))
 def test_no_text_and_no_role_is_too_strange(text: str, among: list[str]):
     reading = read(text, among, NOW)

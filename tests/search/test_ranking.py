@@ -153,7 +153,7 @@ candidates = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=70)
 @given(
     st.lists(candidates, max_size=12),
     st.sampled_from(MODES),
