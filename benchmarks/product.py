@@ -1,4 +1,4 @@
-"""The same jobs as the public product's newest release did them, by what issue 4 says was measured of it."""
+"""The same jobs as the public product's newest release did them, by what was measured of it before ours was built."""
 
 from collections.abc import Iterable
 
@@ -37,8 +37,8 @@ def section(sections: Iterable[Section]) -> Section:
         if name in ours
     ]
     note = (
-        "Its figures are those of issue 4, measured on such a machine over HTTP with SQLite, its embedding served "
-        "locally and the query vector cached. It searches the newest hundred or so interactions, this service all. "
+        "Its figures were measured before ours was built, on such a machine over HTTP with SQLite, embedding "
+        "served locally, the query vector cached. It searches the newest hundred or so interactions, this service all. "
         "Ours are through the Python client. They are not of one run: this table alone compares milliseconds."
     )
     return Section("Against the public product", rows, PRODUCT_HEAD, [note])

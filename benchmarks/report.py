@@ -17,7 +17,7 @@ NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound that issue 4 sets to a ratio."""
+    """A bound that was set to a ratio before it was measured."""
 
     bound: float
     at_least: bool = False

@@ -11,12 +11,12 @@ def main() -> None:
             # A terminal that cannot show a character gets its escape, and nobody a traceback.
             stream.reconfigure(errors="backslashreplace")
     try:
-        # Not at the top: `pip install reflexio` brings this script, but not the packages that it needs.
+        # Not at the top: `pip install .` brings this script, but not the packages that it needs.
         from reflexio_server.cli import app  # noqa: PLC0415 - for that reason
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
-        print("The command line needs more packages: pip install 'reflexio[cli]'", file=sys.stderr)
+        print("The command line needs more packages: pip install '.[cli]' in a checkout of Reflexio", file=sys.stderr)
         sys.exit(2)
     app(prog_name="reflexio")
 

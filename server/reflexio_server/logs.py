@@ -21,6 +21,9 @@ _SECRETS = (
     (re.compile(r"\brflx-\w+"), f"rflx-{_LEFT_OUT}"),
 )
 
+_TALKATIVE = ("reflexio_server.store.pinning", "sqlalchemy.pool")
+"""What SQLAlchemy says of pools is of interest to those who change one, not to operators."""
+
 _facts: list[Callable[[], Mapping[str, Any]]] = []
 
 
@@ -69,6 +72,8 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("reflexio").setLevel(level.upper())
     logging.getLogger("reflexio_server").setLevel(level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _with_facts(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

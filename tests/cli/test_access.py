@@ -97,8 +97,10 @@ def test_a_key_is_sent_to_the_server_it_is_of_and_to_no_other(run, ana, home, se
     assert run("login", ana, "--password-stdin", stdin=PASSWORD).exit_code == 0
     kept = json.loads(home.read_text())
     [name] = kept
-    assert credentials_for(home, f"http://{name}/") == credentials_for(home, name.upper()) == kept[name]["api_key"]
-    for other in (f"https://{name}", f"{name}0", server.url):
+    assert credentials_for(home, f"{name}/") == credentials_for(home, name.upper()) == kept[name]["api_key"]
+    bare = name.removeprefix("http://")
+    with_or_without_tls = bare if bare != name else f"http://{bare}"
+    for other in (f"https://{bare}", with_or_without_tls, f"{name}0", server.url):
         assert credentials_for(home, other) == ""
     second = run("login", "anybody@example.com", "--password-stdin", "--url", server.url, stdin="x")
     assert "asks for no keys" in second.stdout

@@ -55,7 +55,7 @@ def test_without_the_packages_of_the_command_line_it_says_what_to_install(packag
     result = without({package}, "status")
     assert (result.returncode, result.stdout) == (2, "")
     [line] = result.stderr.splitlines()
-    assert "needs more packages: pip install 'reflexio[cli]'" in line
+    assert "needs more packages: pip install '.[cli]' in a checkout of Reflexio" in line
 
 
 def test_client_commands_need_no_package_of_the_server(server, user_id):
@@ -68,7 +68,9 @@ def test_client_commands_need_no_package_of_the_server(server, user_id):
 def test_serve_without_the_servers_packages_says_what_to_install():
     result = without(HEAVY, "serve")
     assert result.returncode == 2
-    assert result.stderr.splitlines() == ["reflexio serve needs more packages: pip install 'reflexio[server]'"]
+    assert result.stderr.splitlines() == [
+        "reflexio serve needs more packages: pip install '.[server]' in a checkout of Reflexio"
+    ]
 
 
 def test_help_loads_neither_grpc_nor_the_server():

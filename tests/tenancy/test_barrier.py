@@ -198,6 +198,21 @@ async def test_a_superuser_works_as_the_owner_where_there_is_one(postgres: Postg
     await opened.close()
 
 
+async def test_tables_of_other_applications_are_left_alone(postgres: Postgres):
+    url = make_url(postgres.new_database())
+    plain = postgres.superuser_url.set(database=url.database).render_as_string(hide_password=False)
+    async with behind(postgres, plain) as truth:
+        for role, table in (("app_one", "accounts"), ("app_two", "images")):
+            await truth.connection.execute(f"create role {role}")
+            await truth.connection.execute(f"create table {table} ()")
+            await truth.connection.execute(f"alter table {table} owner to {role}")
+        assert await role_for(plain) == ROLE
+        owners = await truth.connection.fetch(
+            "select tablename, tableowner from pg_tables where schemaname = 'public' order by 1"
+        )
+        assert [tuple(row) for row in owners] == [("accounts", "app_one"), ("images", "app_two")]
+
+
 async def test_whoever_the_barrier_does_not_bind_is_refused(postgres: Postgres):
     exempt = Database(pool_size=2, statement_cache_size=0)
     exempt.open(postgres.superuser_url.render_as_string(hide_password=False))

@@ -19,7 +19,7 @@ ReflexioError
 │   ├── StorageFullError                       the server's database is full
 │   ├── TooManyCallsError                      the server is working on as many calls as it takes
 │   ├── BacklogFullError                       too much waits for being embedded; nothing was stored
-│   └── RateLimitedError                       too much in a second with one API key; nothing was changed
+│   ├── RateLimitedError                       too much in a second with one API key; nothing was changed
 │   └── TooManyLoginsError                     too many logins failed
 ├── UnauthenticatedError                       no API key, or not a valid one
 │   ├── ApiKeyMissingError                     the server asks for one, and none was given
@@ -37,7 +37,8 @@ ReflexioError
 ├── UnimplementedError                         the server does not know the method
 ├── InternalError                              a fault of the server
 ├── CallCancelledError
-└── ClientClosedError (RuntimeError)           the client was used after close()
+├── ClientClosedError (RuntimeError)           the client was used after close()
+└── SpoolError, SpoolFullError, PublishExpiredError   of `BackgroundPublisher`, which say themselves what they mean
 
 Branch on the class or on `reason`, never on the text. A reason that this version of the client does not know becomes
 the class that belongs to the gRPC status, so an old client makes sense of a newer server.

@@ -58,7 +58,8 @@ class _Commands(TyperGroup):
             if (error.name or "").startswith("reflexio"):
                 raise
             extra = "server" if name in _NEED_THE_SERVER else "cli"
-            typer.echo(f"reflexio {name} needs more packages: pip install 'reflexio[{extra}]'", err=True)
+            how = f"pip install '.[{extra}]' in a checkout of Reflexio"
+            typer.echo(f"reflexio {name} needs more packages: {how}", err=True)
             raise typer.Exit(2) from None
         return name, module.command(), rest
 

@@ -58,8 +58,11 @@ def forget(url: str) -> bool:
 
 
 def _name(url: str) -> str:
-    """What a server is known by. Encrypted or not makes a difference: a key must not get into the open by mistake."""
-    return url.strip().rstrip("/").removeprefix("http://").lower()
+    """What a server is known by.
+
+    The scheme is part of it: without one TLS may be spoken, and a key must not get into the open by mistake.
+    """
+    return url.strip().rstrip("/").lower()
 
 
 def _read() -> dict[str, Any]:

@@ -56,8 +56,9 @@ def print_json(value: Any) -> None:
 
 
 def print_line(text: str) -> None:
-    """Write one line for people to standard output, cut to the terminal."""
-    _print(Text(one_line(text)))
+    """Write a sentence for people to standard output, on as many lines as it takes."""
+    _console().print(Text(one_line(text)), soft_wrap=True, highlight=False)
+    sys.stdout.flush()
 
 
 def print_lines(lines: Iterable[Text]) -> None:

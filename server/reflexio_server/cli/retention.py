@@ -26,7 +26,7 @@ def show(*, url: Url = "", api_key: ApiKey = "", timeout: Timeout = None, json_d
 
 
 def set_(
-    days: Annotated[float, typer.Argument(metavar="DAYS", help="From 0.05 to 36500.", min=1 / 24, max=36_500)],
+    days: Annotated[float, typer.Argument(metavar="DAYS", help="From 0.05 to 36500.", min=0.05, max=36_500)],
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     url: Url = "",

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from reflexio_server.settings import Settings
 
-_KINDS: dict[Any, str] = {bool: "on or off", int: "integer", float: "number", Path: "folder", SecretStr: "URL"}
+_KINDS: dict[Any, str] = {bool: "on or off", int: "integer", float: "number", Path: "path", SecretStr: "URL"}
 
 
 def flag_of(field: str) -> str:

@@ -41,6 +41,11 @@ _OWNER = """
     where c.relnamespace = current_schema()::regnamespace and c.relname = any($1::text[]) and c.relkind = 'r'
     having count(distinct r.oid) = 1 and not bool_or(r.rolsuper or r.rolbypassrls)
 """
+# Other applications have tables of such names too.
+_ARE_OURS = """
+    select count(*) = 3 from unnest(array['embedding_queue', 'user_versions', 'idempotency_keys']) as name
+    where to_regclass(name) is not null
+"""
 _ME = "select rolname, rolsuper, rolbypassrls from pg_roles where rolname = current_user"
 
 
@@ -107,6 +112,8 @@ async def _provide(connection: asyncpg.Connection) -> None:
         _log.info("made a role that row-level security binds", role=ROLE)
     schema = await connection.fetchval("select quote_ident(current_schema())")
     await connection.execute(f"grant usage, create on schema {schema} to {ROLE}")
+    if not await connection.fetchval(_ARE_OURS):
+        return
     for relation in await connection.fetch(_FOREIGN_RELATIONS, [*_TABLES, *_SEQUENCES], ROLE):
         kind = "sequence" if relation["is_sequence"] else "table"
         await connection.execute(f"alter {kind} {relation['name']} owner to {ROLE}")

@@ -44,6 +44,8 @@ class Connection:
         if not isinstance(api_key, str):
             raise errors.invalid_argument("api_key", f"must be a str, not {type(api_key).__name__}")
         key = (api_key or os.environ.get(API_KEY_VARIABLE, "")).strip()
+        if "://" in key:
+            raise errors.invalid_argument("api_key", "is an endpoint; give it as url_endpoint")
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise errors.invalid_argument("api_key", "has characters that no API key has")
         if timeout is not None:
