@@ -76,6 +76,14 @@ def test_common_nouns_are_roles_only_where_they_speak(text: str, expected: list[
     assert roles(text) == expected
 
 
+def test_the_agent_is_the_assistant_where_nobody_is_called_agent():
+    among = ["User", "assistant"]
+    assert roles("What did the agent recommend?", among) == ["assistant"]
+    assert roles("What did the customer want?", among) == ["User"]
+    assert roles("What did the agent recommend?") == ["Agent"]
+    assert read("What did the bot say?", ["Ann"], NOW) == Reading((), (), "What did the bot say?")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -34,6 +34,9 @@ _BEFORE_SPEAKER = re.compile(
 )
 """What makes a common noun a speaker: "what did the agent say", but not "agent framework"."""
 
+_ALIKE = ({"agent", "ai", "assistant", "bot"}, {"customer", "user"})
+"""Whoever asks for one of these means the others too, where nobody is called that."""
+
 _REACH = 24
 """So many characters before a common noun are looked at: with all of them, a text of many would take very long."""
 
@@ -78,6 +81,10 @@ def _roles_in(text: str, roles: Collection[str]) -> tuple[set[str], str]:
         words = tuple(_WORD.findall(role.casefold()))
         if 0 < len(words) <= _MOST_WORDS_OF_ROLE:
             by_words.setdefault(words, []).append(role)
+    for names in _ALIKE:
+        there = [role for name in names for role in by_words.get((name,), ())]
+        for name in names if there else ():
+            by_words.setdefault((name,), there)
     # Whoever asks what they said themselves asks for the user.
     named = {DEFAULT_ROLE}.intersection(roles) if _ASKS_FOR_ONESELF.search(text) else set()
     said: list[str] = []
