@@ -1,0 +1,1 @@
+"""Runs the table of tests/conformance through the generated Python stubs."""
