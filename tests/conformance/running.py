@@ -4,20 +4,24 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.conformance.serving import Served
 
-TABLE = Path(__file__).parent / "cases.json"
+_FOLDER = Path(__file__).parent
+TABLE = _FOLDER / "cases.json"
+WRONG = _FOLDER / "wrong.json"
+"""Cases that expect what is not so."""
+ROOT = _FOLDER.parents[1]
 _MOST_SECONDS = 300
 
 
-def cases() -> list[dict[str, Any]]:
-    """The cases of the table, in order."""
-    found: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))["cases"]
+def cases(table: Path = TABLE) -> list[dict[str, Any]]:
+    """The cases of a table, in order."""
+    found: list[dict[str, Any]] = json.loads(table.read_text(encoding="utf-8"))["cases"]
     return found
 
 
@@ -37,62 +41,69 @@ class Report:
     versions: dict[str, str] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
     complaint: str = ""
-    """What it wrote to its standard error, where it did not end well."""
+    """Its exit code and what it wrote to its standard error, where it did not end well."""
 
     @property
     def failures(self) -> dict[str, str]:
         """Cases of the table that failed or were not reported, with why."""
-        found = {}
-        for name in (case["name"] for case in cases()):
-            result = self.results.get(name)
-            if result is None:
-                found[name] = f"not reported; {self.complaint[-2000:]}"
-            elif not result.ok:
-                found[name] = result.error
-        return found
+        names = (case["name"] for case in cases())
+        missing = Result(ok=False, seconds=0, error=f"not reported; {self.complaint[-2000:]}")
+        found = {name: self.results.get(name, missing) for name in names}
+        return {name: result.error for name, result in found.items() if not result.ok}
 
 
-def run(command: Sequence[str], server: Served, folder: Path, environment: dict[str, str], *names: str) -> Report:
-    """Run a runner to its end.
+class Runner:
+    """The runner of a language."""
 
-    Args:
-        command: The runner, without its arguments.
-        server: What it calls.
-        folder: Where to run it.
-        environment: What to add to the environment.
-        names: Of cases; all where none is given.
-    """
-    report = Report()
-    with subprocess.Popen(
-        [*command, server.target, str(TABLE), *names],
-        cwd=folder,
-        env={**os.environ, **environment, "REFLEXIO_API_KEY": server.key},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        complaints: list[str] = []
-        reading = threading.Thread(target=lambda: complaints.extend(process.stderr or ()))
-        reading.start()
-        limit = threading.Timer(_MOST_SECONDS, process.kill)
-        limit.start()
-        for text in process.stdout:
-            line = json.loads(text)
-            if "restart" in line:
-                server.restart()
-                process.stdin.write("restarted\n")
-                process.stdin.flush()
-            elif "versions" in line:
-                report.versions = line["versions"]
-            else:
-                report.results[line["case"]] = Result(line["ok"], line["seconds"], line["error"])
-        limit.cancel()
-        reading.join()
-    if process.returncode:
-        report.complaint = f"exit code {process.returncode}: {''.join(complaints)}"
-    return report
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Choose it.
+
+        Args:
+            command: Without its arguments. It is run in the root of the repository.
+            environment: What to add to the environment.
+        """
+        self._command = command
+        self._environment = environment
+
+    def run(self, server: Served, table: Path = TABLE) -> Report:
+        """Run a table to its end."""
+        report = Report()
+        with subprocess.Popen(
+            [*self._command, server.target, str(table)],
+            cwd=ROOT,
+            env={**os.environ, **self._environment, "REFLEXIO_API_KEY": server.key},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        ) as process:
+            complaints: list[str] = []
+            reading = threading.Thread(target=lambda: complaints.extend(process.stderr or ()))
+            reading.start()
+            limit = threading.Timer(_MOST_SECONDS, process.kill)
+            limit.start()
+            for text in process.stdout or ():
+                self._note(json.loads(text), report, server, process)
+            limit.cancel()
+            reading.join()
+        if process.returncode:
+            report.complaint = f"exit code {process.returncode}: {''.join(complaints)}"
+        return report
+
+    def unnoticed(self, server: Served) -> list[str]:
+        """Which of the mistakes in the other table it does not notice."""
+        results = self.run(server, WRONG).results
+        names = [case["name"] for case in cases(WRONG)]
+        return [name for name in names if name not in results or results[name].ok]
+
+    def _note(self, line: dict[str, Any], report: Report, server: Served, process: subprocess.Popen[str]) -> None:
+        if "restart" in line:
+            server.restart()
+            assert process.stdin is not None
+            process.stdin.write("restarted\n")
+            process.stdin.flush()
+        elif "versions" in line:
+            report.versions = line["versions"]
+        else:
+            report.results[line["case"]] = Result(line["ok"], line["seconds"], line["error"])

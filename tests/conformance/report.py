@@ -1,0 +1,68 @@
+"""The table of languages and cases, as people read it and as client/README.md keeps it."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.conformance.running import ROOT, Report, cases
+
+README = ROOT / "client" / "README.md"
+_BEGINNING, _END = "<!-- measured: clients -->", "<!-- end of clients -->"
+
+
+@dataclass
+class Column:
+    """What became of one language."""
+
+    title: str
+    report: Report = field(default_factory=Report)
+    skipped: str = ""
+    """Why it was not run, where it was not."""
+    unnoticed: Sequence[str] = ()
+    """Mistakes that its runner did not notice."""
+    program: str = ""
+    """What was wrong with the program of its README."""
+
+    @property
+    def problems(self) -> list[str]:
+        """All that is wrong, a line each."""
+        if self.skipped:
+            return []
+        found = [f"{name}: {error}" for name, error in self.report.failures.items()]
+        found += [f"its runner does not notice {name}" for name in self.unnoticed]
+        return [f"{self.title}: {problem}" for problem in (*found, *filter(None, [self.program]))]
+
+
+def table(columns: Sequence[Column]) -> str:
+    """Markdown: a row for each case, a column for each language that was run."""
+    ran = [column for column in columns if not column.skipped]
+    names = [case["name"] for case in cases()]
+    rows = [["case", *(column.title for column in ran)], ["---", *("---:" for _ in ran)]]
+    rows += [[f"`{name}`", *(_cell(column, name) for column in ran)] for name in names]
+    rows += [
+        ["mistakes noticed", *("**no**" if column.unnoticed else "all" for column in ran)],
+        ["the program of its README", *(f"**{column.program}**" if column.program else "ok" for column in ran)],
+    ]
+    written = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    versions = "\n".join(f"| {column.title} | {_versions(column.report)} |" for column in ran)
+    skipped = "".join(f"\nNot run: {column.title}.\n" for column in columns if column.skipped)
+    return f"{written}\n\n| language | versions |\n| --- | --- |\n{versions}\n{skipped}"
+
+
+def keep(columns: Sequence[Column], readme: Path = README) -> None:
+    """Put the table with its date into client/README.md."""
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    text = f"{_BEGINNING}\n\nRun on {today}; seconds of each case.\n\n{table(columns)}\n{_END}"
+    pattern = f"{re.escape(_BEGINNING)}.*{re.escape(_END)}"
+    readme.write_text(re.sub(pattern, lambda _: text, readme.read_text(), flags=re.DOTALL))
+
+
+def _cell(column: Column, name: str) -> str:
+    result = column.report.results.get(name)
+    return f"{result.seconds:.2f}" if result is not None and result.ok else "**FAILED**"
+
+
+def _versions(report: Report) -> str:
+    return ", ".join(f"{name} {version}" for name, version in report.versions.items())
