@@ -8,12 +8,13 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 # Two processes, because the tests wait more than they compute; a file's tests stay together with their server.
 TEST_OPTIONS := --numprocesses 2 --dist loadfile
 STUBS  := client/python/reflexio/v1
+CLIENTS := client/typescript/src/gen client/go/reflexio
 RELEASED := proto/released.binpb
 IMAGE  := server/reflexio_server/validate/contract.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-long test-upgrade test-faults test-rolling fuzz generate check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile bench-telemetry quality clean
+.PHONY: help serve test test-clients test-fast test-long test-upgrade test-faults test-rolling fuzz generate generate-clients check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile bench-telemetry quality clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -26,6 +27,9 @@ test: $(VENV)/.dev ## Install what is needed and run all tests (ARGS="-k publish
 
 test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start no processes
 	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/project $(TEST_OPTIONS) $(ARGS)
+
+test-clients: $(VENV)/.dev ## Install what other languages need (Debian, npm) and run their table of cases (ARGS="--keep typescript go …")
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 test-long: $(VENV)/.dev ## Run all tests at length: many kills, replacements and histories (ARGS="tests/client")
 	REFLEXIO_LONG_TESTS=1 $(BIN)/python -m pytest -s $(ARGS)
@@ -49,6 +53,12 @@ generate: $(VENV)/.dev ## Make the Python stubs and the server's copy of the con
 	printf '"""The generated stubs of the contract in proto/reflexio/v1."""\n' > $(STUBS)/__init__.py
 	buf build --path proto/reflexio --exclude-source-info --output $(IMAGE)
 
+generate-clients: $(VENV)/.dev client/typescript/node_modules ## Make the stubs of all languages whose tools are installed (ARGS="ruby …")
+	$(BIN)/python tools/generate_clients.py $(ARGS)
+
+client/typescript/node_modules: client/typescript/package-lock.json
+	@if command -v npm >/dev/null; then npm --prefix client/typescript ci --ignore-scripts --no-audit --no-fund --silent && touch $@; fi
+
 check: $(VENV)/.dev check-generated check-breaking ## Check style, types, the contract, generated code and imports
 	ruff format --check .
 	ruff check .
@@ -57,9 +67,11 @@ check: $(VENV)/.dev check-generated check-breaking ## Check style, types, the co
 	buf lint
 	buf format --diff --exit-code
 
-check-generated: generate
-	@git diff --exit-code --stat -- $(STUBS) $(IMAGE) && test -z "$$(git status --porcelain -- $(STUBS) $(IMAGE))" || \
-	  { echo "The generated code is stale. Run 'make generate' and commit the result."; exit 1; }
+# Of the other languages those that are committed, where their tools are installed.
+check-generated: generate client/typescript/node_modules
+	@$(BIN)/python tools/generate_clients.py typescript go
+	@git diff --exit-code --stat -- $(STUBS) $(IMAGE) $(CLIENTS) && test -z "$$(git status --porcelain -- $(STUBS) $(IMAGE) $(CLIENTS))" || \
+	  { echo "The generated code is stale. Run 'make generate generate-clients' and commit the result."; exit 1; }
 
 # Against the last release, and against main where this is a branch beside it.
 check-breaking: $(VENV)/.dev
@@ -70,6 +82,7 @@ check-breaking: $(VENV)/.dev
 
 release-contract: $(VENV)/.dev ## Note the contract as released: from now on it may only grow from there
 	buf build --path proto/reflexio --exclude-source-info --output $(RELEASED)
+	$(BIN)/python -m tests.compatibility
 
 format: $(VENV)/.dev ## Put code and contract into their usual form
 	ruff format .
@@ -98,7 +111,7 @@ quality: $(VENV)/.dev ## Ask annotated conversations what search finds (ARGS="--
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 clean: ## Remove everything that was installed or made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache client/typescript/node_modules client/typescript/dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Reflexio needs Python 3.11 or newer; set PYTHON to one.")'

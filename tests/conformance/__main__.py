@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conformance.languages import LANGUAGES, CannotBuild, Language
+from tests.conformance.languages import LANGUAGES, CannotInstall, DoesNotBuild, Language
 from tests.conformance.report import Column, keep, table
 from tests.conformance.running import ROOT
 from tests.conformance.serving import Served, served
@@ -54,9 +54,12 @@ def _column(language: Language, postgres: Postgres, folder: Path) -> Column:
     began = time.monotonic()
     try:
         runner = language.prepare()
-    except CannotBuild as error:
+    except CannotInstall as error:
         column.skipped = str(error)
         _say(f"\n{'!' * 20} NOT RUN: {language.title}: {error}\n")
+        return column
+    except DoesNotBuild as error:
+        column.report.complaint = str(error)
         return column
     _say(f"{language.title}: built in {time.monotonic() - began:.0f} s")
     began = time.monotonic()

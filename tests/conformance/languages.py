@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.conformance.running import ROOT, Runner
 
@@ -20,8 +21,12 @@ _GO = {
 _NPM = ["npm", "--prefix", "client/typescript"]
 
 
-class CannotBuild(Exception):
-    """A language's tools are not there, or its runner does not build."""
+class CannotInstall(Exception):
+    """What a language needs is not there, and cannot be installed."""
+
+
+class DoesNotBuild(Exception):
+    """Everything is there, and a runner does not build."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class Language:
     debian: Sequence[str] = ()
     """Packages that it needs."""
     tools: Sequence[str] = ()
-    """Programs by which it is known that they are there."""
+    """Programs and files by which it is known that they are there."""
+    install: Sequence[Sequence[str]] = ()
+    """What else is to be fetched, and from where."""
     build: Sequence[Sequence[str]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,29 +54,33 @@ class Language:
         """Install what is missing, where that can be done, and build the runner.
 
         Raises:
-            CannotBuild: With the reason.
+            CannotInstall: With the reason.
+            DoesNotBuild: With what the compiler said.
         """
-        if any(shutil.which(tool) is None for tool in self.tools):
-            self._install()
+        missing = [tool for tool in self.tools if shutil.which(tool) is None and not Path(tool).exists()]
+        if missing:
+            self._install_packages(missing)
+        for command in self.install:
+            self._do(command, CannotInstall)
         for command in self.build:
-            self._done(command)
+            self._do(command, DoesNotBuild)
         return Runner(self.runner, self.environment)
 
-    def _install(self) -> None:
-        missing = [tool for tool in self.tools if shutil.which(tool) is None]
+    def _install_packages(self, missing: Sequence[str]) -> None:
         if shutil.which("apt-get") is None or os.geteuid() != 0:
-            raise CannotBuild(f"{', '.join(missing)} missing; as root: apt-get install {' '.join(self.debian)}")
-        options = ["-o", "DPkg::Lock::Timeout=600", "--yes", "--no-install-recommends"]
-        self._done(["apt-get", "install", *options, *self.debian])
+            raise CannotInstall(f"{', '.join(missing)} missing; on Debian: apt-get install {' '.join(self.debian)}")
+        apt = ["apt-get", "-o", "DPkg::Lock::Timeout=600", "--yes"]
+        self._do([*apt, "update"], CannotInstall)
+        self._do([*apt, "install", "--no-install-recommends", *self.debian], CannotInstall)
 
-    def _done(self, command: Sequence[str]) -> None:
+    def _do(self, command: Sequence[str], failure: type[Exception]) -> None:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", **self.environment}
         try:
             ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         except OSError as error:
-            raise CannotBuild(f"{' '.join(command)}: {error}") from None
+            raise failure(f"{' '.join(command)}: {error}") from None
         if ran.returncode:
-            raise CannotBuild(f"{' '.join(command)}: {(ran.stderr or ran.stdout).strip()[-2000:]}")
+            raise failure(f"{' '.join(command)}: {(ran.stderr or ran.stdout).strip()[-2000:]}")
 
 
 PYTHON = Language(
@@ -86,7 +97,8 @@ TYPESCRIPT = Language(
     source="client/typescript/quickstart.ts",
     debian=["nodejs", "npm"],
     tools=["node", "npm"],
-    build=[[*_NPM, "ci", "--no-audit", "--no-fund"], [*_GENERATE, "typescript"], [*_NPM, "run", "build"]],
+    install=[[*_NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]],
+    build=[[*_NPM, "run", "build"]],
 )
 GO = Language(
     name="go",
@@ -103,9 +115,8 @@ GO = Language(
         "protoc-gen-go-1-5",
         "protoc-gen-go-grpc",
     ],
-    tools=["go", "protoc-gen-go", "protoc-gen-go-grpc"],
+    tools=["go", "protoc-gen-go", "protoc-gen-go-grpc", "/usr/share/gocode/src/google.golang.org/grpc"],
     build=[
-        [*_GENERATE, "go"],
         ["mkdir", "-p", "build/clients/go/src/reflexio.example", "build/clients/go/bin"],
         ["ln", "-sfn", str(ROOT / "client" / "go"), "build/clients/go/src/reflexio.example/go"],
         [

@@ -30,6 +30,8 @@ class Column:
         """All that is wrong, a line each."""
         if self.skipped:
             return []
+        if not self.report.results:
+            return [f"{self.title}: {self.report.complaint}"]
         found = [f"{name}: {error}" for name, error in self.report.failures.items()]
         found += [f"its runner does not notice {name}" for name in self.unnoticed]
         return [f"{self.title}: {problem}" for problem in (*found, *filter(None, [self.program]))]
