@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.compatibility.newer_server import newer_server
 from tests.conformance.languages import LANGUAGES, CannotInstall, DoesNotBuild, Language
 from tests.conformance.report import Column, keep, table
-from tests.conformance.running import ROOT
+from tests.conformance.running import NEWER, ROOT
 from tests.conformance.serving import Served, served
 from tests.running import Postgres
 
@@ -67,6 +68,8 @@ def _column(language: Language, postgres: Postgres, folder: Path) -> Column:
         column.program = _problem_of_program(language, server)
         column.unnoticed = runner.unnoticed(server)
         column.report = runner.run(server)
+    with newer_server() as target:
+        column.newer = runner.run_against(target, NEWER)
     _say(f"{language.title}: run in {time.monotonic() - began:.0f} s, {len(column.problems)} problems")
     return column
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.conformance.running import ROOT, Report, cases
+from tests.conformance.running import NEWER, ROOT, Report, cases
 
 README = ROOT / "client" / "README.md"
 _BEGINNING, _END = "<!-- measured: clients -->", "<!-- end of clients -->"
@@ -20,6 +20,8 @@ class Column:
     report: Report = field(default_factory=Report)
     skipped: str = ""
     """Why it was not run, where it was not."""
+    newer: Report = field(default_factory=Report)
+    """What came of a server of a later version."""
     unnoticed: Sequence[str] = ()
     """Mistakes that its runner did not notice."""
     program: str = ""
@@ -32,7 +34,8 @@ class Column:
             return []
         if not self.report.results:
             return [f"{self.title}: {self.report.complaint}"]
-        found = [f"{name}: {error}" for name, error in self.report.failures.items()]
+        failures = self.report.failures() | self.newer.failures(NEWER)
+        found = [f"{name}: {error}" for name, error in failures.items()]
         found += [f"its runner does not notice {name}" for name in self.unnoticed]
         return [f"{self.title}: {problem}" for problem in (*found, *filter(None, [self.program]))]
 
@@ -42,7 +45,8 @@ def table(columns: Sequence[Column]) -> str:
     ran = [column for column in columns if not column.skipped]
     names = [case["name"] for case in cases()]
     rows = [["case", *(column.title for column in ran)], ["---", *("---:" for _ in ran)]]
-    rows += [[f"`{name}`", *(_cell(column, name) for column in ran)] for name in names]
+    rows += [[f"`{name}`", *(_cell(column.report, name) for column in ran)] for name in names]
+    rows += [[f"`{case['name']}`", *(_cell(column.newer, case["name"]) for column in ran)] for case in cases(NEWER)]
     rows += [
         ["mistakes noticed", *("**no**" if column.unnoticed else "all" for column in ran)],
         ["the program of its README", *(f"**{column.program}**" if column.program else "ok" for column in ran)],
@@ -61,8 +65,8 @@ def keep(columns: Sequence[Column], readme: Path = README) -> None:
     readme.write_text(re.sub(pattern, lambda _: text, readme.read_text(), flags=re.DOTALL))
 
 
-def _cell(column: Column, name: str) -> str:
-    result = column.report.results.get(name)
+def _cell(report: Report, name: str) -> str:
+    result = report.results.get(name)
     return f"{result.seconds:.2f}" if result is not None and result.ok else "**FAILED**"
 
 

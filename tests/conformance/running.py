@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ _FOLDER = Path(__file__).parent
 TABLE = _FOLDER / "cases.json"
 WRONG = _FOLDER / "wrong.json"
 """Cases that expect what is not so."""
+NEWER = _FOLDER / "newer.json"
+"""Cases for a server of a later version (tests/compatibility)."""
 ROOT = _FOLDER.parents[1]
 _MOST_SECONDS = 300
 
@@ -43,10 +45,9 @@ class Report:
     complaint: str = ""
     """Its exit code and what it wrote to its standard error, where it did not end well."""
 
-    @property
-    def failures(self) -> dict[str, str]:
+    def failures(self, table: Path = TABLE) -> dict[str, str]:
         """Cases of the table that failed or were not reported, with why."""
-        names = (case["name"] for case in cases())
+        names = (case["name"] for case in cases(table))
         missing = Result(ok=False, seconds=0, error=f"not reported; {self.complaint[-2000:]}")
         found = {name: self.results.get(name, missing) for name in names}
         return {name: result.error for name, result in found.items() if not result.ok}
@@ -67,11 +68,15 @@ class Runner:
 
     def run(self, server: Served, table: Path = TABLE) -> Report:
         """Run a table to its end."""
+        return self.run_against(server.target, table, server.key, server.restart)
+
+    def run_against(self, target: str, table: Path, key: str = "", restart: Callable[[], None] | None = None) -> Report:
+        """Run a table to its end against any server."""
         report = Report()
         with subprocess.Popen(
-            [*self._command, server.target, str(table)],
+            [*self._command, target, str(table)],
             cwd=ROOT,
-            env={**os.environ, **self._environment, "REFLEXIO_API_KEY": server.key},
+            env={**os.environ, **self._environment, "REFLEXIO_API_KEY": key},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -84,7 +89,15 @@ class Runner:
             limit = threading.Timer(_MOST_SECONDS, process.kill)
             limit.start()
             for text in process.stdout or ():
-                self._note(json.loads(text), report, server, process)
+                line = json.loads(text)
+                if "restart" in line and restart is not None and process.stdin is not None:
+                    restart()
+                    process.stdin.write("restarted\n")
+                    process.stdin.flush()
+                elif "versions" in line:
+                    report.versions = line["versions"]
+                else:
+                    report.results[line["case"]] = Result(line["ok"], line["seconds"], line["error"])
             limit.cancel()
             reading.join()
         if process.returncode:
@@ -96,14 +109,3 @@ class Runner:
         results = self.run(server, WRONG).results
         names = [case["name"] for case in cases(WRONG)]
         return [name for name in names if name not in results or results[name].ok]
-
-    def _note(self, line: dict[str, Any], report: Report, server: Served, process: subprocess.Popen[str]) -> None:
-        if "restart" in line:
-            server.restart()
-            assert process.stdin is not None
-            process.stdin.write("restarted\n")
-            process.stdin.flush()
-        elif "versions" in line:
-            report.versions = line["versions"]
-        else:
-            report.results[line["case"]] = Result(line["ok"], line["seconds"], line["error"])

@@ -13,6 +13,6 @@ def test_python_runs_the_table_and_notices_what_is_wrong(postgres: Postgres, tmp
     with served(postgres, tmp_path, "python") as server:
         assert runner.unnoticed(server) == []
         report = runner.run(server)
-    assert report.failures == {}
+    assert report.failures() == {}
     assert list(report.results) == [case["name"] for case in cases()]
     assert set(report.versions) == {"python", "grpc", "protobuf"}

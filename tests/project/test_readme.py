@@ -1,10 +1,12 @@
 """The README says what happens: its program is run with the real model, and its commands exist."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import reflexio
 from reflexio_server.embed.packaged_embedder import PackagedEmbedder
@@ -45,6 +47,30 @@ def test_the_program_that_must_not_wait_publishes(server: RunningServer, tmp_pat
     assert (ran.stdout, ran.stderr) == ("True 1\n", "")
     with reflexio.ReflexioClient(url_endpoint=server.url) as client:
         assert client.get_interactions("ana", top_k=1).interactions[0].content == "Call me Annie."
+
+
+def test_a_call_without_stubs_is_answered(server: RunningServer) -> None:
+    [commands] = [block for block in re.findall(r"```sh\n(.*?)```", _README, re.DOTALL) if "buf curl" in block]
+    assert commands.count("127.0.0.1:8081") == 1
+    ran = subprocess.run(
+        ["bash", "-euc", commands.replace("127.0.0.1:8081", server.target)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    published, found = _json_values(ran.stdout)
+    assert published["message"]
+    assert [hit["interaction"]["content"] for hit in found["hits"]] == ["Call me Benjamin."]
+
+
+def _json_values(text: str) -> list[Any]:
+    values, decoder = [], json.JSONDecoder()
+    while text := text.lstrip():
+        value, end = decoder.raw_decode(text)
+        values.append(value)
+        text = text[end:]
+    return values
 
 
 def test_its_make_targets_exist() -> None:

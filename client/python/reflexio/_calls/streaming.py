@@ -56,9 +56,15 @@ def streamed(given: Any, endpoint_url: str) -> tuple[pb.StreamPublishInteraction
     request.publish.MergeFrom(single.request)  # type: ignore[arg-type]  # A call knows its request as a message only.
 
     def read(answer: pb.StreamPublishInteractionsResponse) -> Result:
-        if answer.WhichOneof("outcome") == "published":
+        outcome = answer.WhichOneof("outcome")
+        if outcome == "published":
             response: Any = single.read(answer.published)
             return cast(PublishUserInteractionResponse, response)
+        if outcome is None:
+            # A server of a later version may have other ones. Whether it stored anything cannot be told.
+            return errors.ReflexioError(
+                "the server answered with an outcome that this version of the client does not know"
+            )
         return _error_from(answer, single)
 
     return request, read
