@@ -126,6 +126,7 @@ GO = Language(
             "build/clients/go/bin/",
             "reflexio.example/go/conformance",
             "reflexio.example/go/quickstart",
+            "reflexio.example/go/robust",
         ],
     ],
     environment=_GO,
