@@ -3,10 +3,10 @@
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <array>
 #include <cstring>
 #include <future>
 
-#include "google/rpc/code.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "reflexio/v1/access_service.grpc.pb.h"
@@ -20,6 +20,27 @@ namespace {
 
 using namespace reflexio::v1;
 using grpc::ClientContext;
+
+// By their codes.
+constexpr std::array kStatusNames = {
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+};
 
 template <class Request>
 Request read(const json& request) {
@@ -143,7 +164,7 @@ Outcome Calls::make(const std::string& rpc, const Requests& requests, const std:
 
   Outcome outcome;
   const grpc::Status status = methods_.at(rpc)(context, requests, outcome.answer);
-  outcome.status = google::rpc::Code_Name(static_cast<google::rpc::Code>(status.error_code()));
+  outcome.status = kStatusNames.at(status.error_code());
   outcome.message = status.error_message();
   google::rpc::Status details;
   details.ParseFromString(status.error_details());

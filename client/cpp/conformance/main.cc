@@ -146,7 +146,8 @@ int main(int argc, char** argv) {
          {"grpc", grpc::Version()},
          {"protobuf", google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)}}}});
   const Calls calls(argv[1], std::getenv("REFLEXIO_API_KEY"));
-  for (const json& test : json::parse(std::ifstream(argv[2])).at("cases")) {
+  const json table = json::parse(std::ifstream(argv[2]));
+  for (const json& test : table.at("cases")) {
     if (names.empty() || names.count(test.at("name")) > 0) run(test, calls);
   }
 }

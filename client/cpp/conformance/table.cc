@@ -70,7 +70,10 @@ json expanded(const json& step) {
   return request;
 }
 
-json part(const json& step, const std::string& name) { return step.value(name, json::object()); }
+const json& part(const json& step, const std::string& name) {
+  static const json empty = json::object();
+  return step.contains(name) ? step.at(name) : empty;
+}
 
 json at(const json& value, const std::string& path) {
   const Names names = split(path);

@@ -23,7 +23,7 @@ json filled_in(const json& value, const Values& values);
 json expanded(const json& step);
 
 // A part of a step that is an object; empty where the step does not have it.
-json part(const json& step, const std::string& name);
+const json& part(const json& step, const std::string& name);
 
 // What is at a path; null where there is nothing.
 json at(const json& value, const std::string& path);
