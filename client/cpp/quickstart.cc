@@ -2,11 +2,19 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
+#include <random>
 
 #include "reflexio/v1/interaction_service.grpc.pb.h"
 
 using namespace reflexio::v1;
+
+// What each call has: ten seconds, and the key if there is one.
+void prepare(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  if (const char* key = std::getenv("REFLEXIO_API_KEY")) context.AddMetadata("authorization", std::string("Bearer ") + key);
+}
 
 int main(int argc, char** argv) {
   auto channel = grpc::CreateChannel(argc > 1 ? argv[1] : "localhost:8081", grpc::InsecureChannelCredentials());
@@ -14,10 +22,12 @@ int main(int argc, char** argv) {
 
   PublishInteractionsRequest publish;
   publish.set_user_id("ana");
+  std::random_device random;
+  publish.set_idempotency_key(std::to_string(random()) + "-" + std::to_string(random()));
   publish.add_interactions()->set_content("My phone battery is empty by noon.");
   publish.add_interactions()->set_content("I have moved to Lisbon.");
   grpc::ClientContext publishing;
-  publishing.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  prepare(publishing);
   PublishInteractionsResponse published;
   grpc::Status status = stub->PublishInteractions(&publishing, publish, &published);
 
@@ -26,7 +36,7 @@ int main(int argc, char** argv) {
   search.set_query("Which city has she moved to?");
   search.set_top_k(1);
   grpc::ClientContext searching;
-  searching.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  prepare(searching);
   SearchInteractionsResponse found;
   if (status.ok()) status = stub->SearchInteractions(&searching, search, &found);
 

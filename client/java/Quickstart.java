@@ -1,13 +1,18 @@
 import com.reflexio.v1.*;
 import io.grpc.*;
+import io.grpc.stub.MetadataUtils;
 import java.util.*;
 import java.util.concurrent.TimeUnit;
 
 /** Publishes two interactions and finds one of them. */
 public final class Quickstart {
   public static void main(String[] arguments) {
+    Metadata metadata = new Metadata();
+    String key = System.getenv("REFLEXIO_API_KEY");
+    if (key != null) metadata.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + key);
     String address = arguments.length > 0 ? arguments[0] : "localhost:8081";
-    ManagedChannel channel = ManagedChannelBuilder.forTarget(address).usePlaintext().build();
+    ManagedChannel channel = ManagedChannelBuilder.forTarget(address).usePlaintext()
+        .intercept(MetadataUtils.newAttachHeadersInterceptor(metadata)).build();
     var stub = InteractionServiceGrpc.newBlockingStub(channel);
 
     var publish = PublishInteractionsRequest.newBuilder().setUserId("ana").setIdempotencyKey(UUID.randomUUID().toString());
