@@ -28,7 +28,7 @@ class Front(grpc.GenericRpcHandler):
         self.idempotency_keys: list[str] = []
         """Of the calls that came with a key of any kind, in order."""
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Answer any method."""
         call = self._channel.unary_unary(details.method)
 
