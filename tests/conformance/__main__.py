@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.compatibility.newer_server import newer_server
+from tests.conformance.front import problem_of_robust
 from tests.conformance.languages import LANGUAGES, CannotInstall, DoesNotBuild, Language
 from tests.conformance.report import Column, keep, table
 from tests.conformance.running import NEWER, ROOT
@@ -66,6 +67,8 @@ def _column(language: Language, postgres: Postgres, folder: Path) -> Column:
     began = time.monotonic()
     with served(postgres, folder, language.name) as server:
         column.program = _problem_of_program(language, server)
+        if language.robust:
+            column.robust = problem_of_robust(language.robust, language.environment, server, folder)
         column.unnoticed = runner.unnoticed(server)
         column.report = runner.run(server)
     with newer_server() as target:

@@ -1,9 +1,9 @@
-"""A front before a server that speaks TLS and is not available at first, for the programs of READMEs that cope with that."""
+"""A front that speaks TLS and is not available at first: what the programs of READMEs have to cope with."""
 
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +70,7 @@ def _front(target: str, folder: Path) -> Iterator[tuple[Front, str, Path]]:
         front.close()
 
 
-def problem_of_robust(command: Sequence[str], environment: dict[str, str], server: Served, folder: Path) -> str:
+def problem_of_robust(command: Sequence[str], environment: Mapping[str, str], server: Served, folder: Path) -> str:
     """What is wrong with a program that claims to speak TLS, to try again under one key, and to tell reasons."""
     for key, tries, code in ((server.key, _REFUSALS + 1, 0), ("rflx-wrong", _REFUSALS + 1, 1)):
         with _front(server.target, folder) as (front, target, trusted):

@@ -41,6 +41,10 @@ class Language:
     """What its README shows; `host:port` is its argument."""
     source: str = ""
     """The file of that program."""
+    robust: Sequence[str] = ()
+    """The other program that its README shows: over TLS with a key, with retries; `host:port` is its argument."""
+    robust_source: str = ""
+    """The file of that program."""
     debian: Sequence[str] = ()
     """Packages that it needs."""
     tools: Sequence[str] = ()
@@ -95,6 +99,8 @@ TYPESCRIPT = Language(
     runner=["node", "client/typescript/dist/conformance/main.js"],
     program=["node", "client/typescript/dist/quickstart.js"],
     source="client/typescript/quickstart.ts",
+    robust=["node", "client/typescript/dist/robust.js"],
+    robust_source="client/typescript/robust.ts",
     debian=["nodejs", "npm"],
     tools=["node", "npm"],
     install=[[*_NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]],
@@ -106,6 +112,8 @@ GO = Language(
     runner=["build/clients/go/bin/conformance"],
     program=["build/clients/go/bin/quickstart"],
     source="client/go/quickstart/main.go",
+    robust=["build/clients/go/bin/robust"],
+    robust_source="client/go/robust/main.go",
     debian=[
         "golang-go",
         "golang-google-grpc-dev",
@@ -132,4 +140,104 @@ GO = Language(
     environment=_GO,
 )
 
-LANGUAGES = [PYTHON, TYPESCRIPT, GO]
+CPP = Language(
+    name="cpp",
+    title="C++",
+    runner=["build/clients/cpp/programs/runner"],
+    program=["build/clients/cpp/programs/quickstart"],
+    source="client/cpp/quickstart.cc",
+    robust=["build/clients/cpp/programs/robust"],
+    robust_source="client/cpp/robust.cc",
+    debian=[
+        "cmake",
+        "g++",
+        "libgrpc++-dev",
+        "libprotobuf-dev",
+        "make",
+        "nlohmann-json3-dev",
+        "pkg-config",
+        "protobuf-compiler",
+        "protobuf-compiler-grpc",
+    ],
+    tools=[
+        "cmake",
+        "g++",
+        "make",
+        "pkg-config",
+        "protoc",
+        "grpc_cpp_plugin",
+        "/usr/include/grpcpp/grpcpp.h",
+        "/usr/include/nlohmann/json.hpp",
+    ],
+    build=[
+        [*_GENERATE, "cpp"],
+        ["cmake", "-S", "client/cpp", "-B", "build/clients/cpp/programs"],
+        ["cmake", "--build", "build/clients/cpp/programs", "--parallel", "2"],
+    ],
+)
+_JARS = (
+    "geronimo-annotation-1.3-spec",
+    "grpc-netty",
+    "gson",
+    "guava",
+    "jsr305",
+    "netty-handler",
+    "netty-tcnative",
+    "perfmark-api",
+    "protobuf-util",
+)
+"""A file of each package that is easily missed."""
+_JAVA = ["java", "@build/clients/java/options"]
+JAVA = Language(
+    name="java",
+    title="Java",
+    runner=[*_JAVA, "conformance.Runner"],
+    program=[*_JAVA, "Quickstart"],
+    source="client/java/Quickstart.java",
+    robust=[*_JAVA, "Robust"],
+    robust_source="client/java/Robust.java",
+    debian=[
+        "libgeronimo-annotation-1.3-spec-java",
+        "libgoogle-gson-java",
+        "libgrpc-java",
+        "libguava-java",
+        "libjsr305-java",
+        "libnetty-java",
+        "libnetty-tcnative-java",
+        "libperfmark-java",
+        "libprotobuf-java",
+        "openjdk-17-jdk-headless",
+        "protobuf-compiler",
+        "protobuf-compiler-grpc-java-plugin",
+    ],
+    tools=[
+        "javac",
+        "protoc",
+        "grpc_java_plugin",
+        *(f"/usr/share/java/{jar}.jar" for jar in _JARS),
+    ],
+    build=[[*_GENERATE, "java"], ["client/java/build.sh"]],
+)
+# Debian has them under names with versions; these are the same with any.
+_GEMS = ("/usr/share/doc/ruby-grpc", "/usr/share/doc/ruby-googleapis-common-protos-types")
+_RUBY = ["ruby", "-I", "build/clients/ruby"]
+RUBY = Language(
+    name="ruby",
+    title="Ruby",
+    runner=[*_RUBY, "client/ruby/conformance/run.rb"],
+    program=[*_RUBY, "client/ruby/quickstart.rb"],
+    source="client/ruby/quickstart.rb",
+    robust=[*_RUBY, "client/ruby/robust.rb"],
+    robust_source="client/ruby/robust.rb",
+    debian=[
+        "protobuf-compiler",
+        "protobuf-compiler-grpc",
+        "ruby",
+        "ruby-googleapis-common-protos-types",
+        "ruby-grpc",
+    ],
+    tools=["ruby", "protoc", "grpc_ruby_plugin", *_GEMS],
+    build=[[*_GENERATE, "ruby"]],
+)
+
+LANGUAGES = [PYTHON, TYPESCRIPT, GO, CPP, JAVA, RUBY]

@@ -26,6 +26,8 @@ class Column:
     """Mistakes that its runner did not notice."""
     program: str = ""
     """What was wrong with the program of its README."""
+    robust: str | None = None
+    """What was wrong with the one that copes with more; None where its README has none."""
 
     @property
     def problems(self) -> list[str]:
@@ -37,7 +39,7 @@ class Column:
         failures = self.report.failures() | self.newer.failures(NEWER)
         found = [f"{name}: {error}" for name, error in failures.items()]
         found += [f"its runner does not notice {name}" for name in self.unnoticed]
-        return [f"{self.title}: {problem}" for problem in (*found, *filter(None, [self.program]))]
+        return [f"{self.title}: {problem}" for problem in (*found, *filter(None, [self.program, self.robust]))]
 
 
 def table(columns: Sequence[Column]) -> str:
@@ -50,6 +52,7 @@ def table(columns: Sequence[Column]) -> str:
     rows += [
         ["mistakes noticed", *("**no**" if column.unnoticed else "all" for column in ran)],
         ["the program of its README", *(f"**{column.program}**" if column.program else "ok" for column in ran)],
+        ["TLS, a key, retries and a reason told", *(_robust(column.robust) for column in ran)],
     ]
     written = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     versions = "\n".join(f"| {column.title} | {_versions(column.report)} |" for column in ran)
@@ -68,6 +71,10 @@ def keep(columns: Sequence[Column], readme: Path = README) -> None:
 def _cell(report: Report, name: str) -> str:
     result = report.results.get(name)
     return f"{result.seconds:.2f}" if result is not None and result.ok else "**FAILED**"
+
+
+def _robust(problem: str | None) -> str:
+    return "not shown" if problem is None else f"**{problem}**" if problem else "ok"
 
 
 def _versions(report: Report) -> str:

@@ -13,10 +13,12 @@ _OTHERS = [language for language in LANGUAGES if language.name != "python"]
 
 
 @pytest.mark.parametrize("language", _OTHERS, ids=lambda language: language.name)
-def test_a_readme_shows_the_program_that_is_run(language):
+def test_a_readme_shows_the_programs_that_are_run(language):
     readme = (_CLIENTS / language.name / "README.md").read_text()
     program = (_CLIENTS.parent / language.source).read_text()
     assert f"\n{program}```\n\n```text\n{PRINTED}```\n" in readme
+    robust = (_CLIENTS.parent / language.robust_source).read_text()
+    assert f"\n{robust}```\n" in readme
     for heading in ("Install", "Ten lines", "TLS and key", "Deadlines and retries", "Test"):
         assert f"\n## {heading}\n" in readme
 
