@@ -8,7 +8,7 @@ out=build/clients/java
 # libgrpc-java names neither Netty nor PerfMark nor Guava as what it needs.
 jars=(
   grpc-api grpc-context grpc-core grpc-netty grpc-protobuf grpc-protobuf-lite grpc-stub
-  protobuf protobuf-util gson guava failureaccess jsr305 geronimo-annotation-1.3-spec opencensus-api perfmark-api
+  protobuf protobuf-util gson guava jsr305 geronimo-annotation-1.3-spec opencensus-api perfmark-api
   netty-buffer netty-codec netty-codec-http netty-codec-http2 netty-codec-socks netty-common netty-handler
   netty-handler-proxy netty-resolver netty-transport netty-transport-native-unix-common netty-tcnative
 )
