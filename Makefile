@@ -28,7 +28,7 @@ test: $(VENV)/.dev ## Install what is needed and run all tests (ARGS="-k publish
 test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start no processes
 	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/project $(TEST_OPTIONS) $(ARGS)
 
-test-clients: $(VENV)/.dev ## Install what other languages need (Debian, npm) and run their table of cases (ARGS="--keep typescript go …")
+test-clients: $(VENV)/.dev ## Install what other languages need (Debian, npm) and run their table of cases (ARGS="--keep" or "ruby go …")
 	$(BIN)/python -m tests.conformance $(ARGS)
 
 test-long: $(VENV)/.dev ## Run all tests at length: many kills, replacements and histories (ARGS="tests/client")

@@ -36,8 +36,6 @@ def _postgres(folder: Path) -> Iterator[Postgres]:
 
 
 def _problem_of_program(language: Language, server: Served) -> str:
-    if not language.program:
-        return ""
     environment = {**os.environ, **language.environment, "REFLEXIO_API_KEY": server.key}
     ran = subprocess.run(
         [*language.program, server.target],
@@ -66,8 +64,8 @@ def _column(language: Language, postgres: Postgres, folder: Path) -> Column:
     _say(f"{language.title}: built in {time.monotonic() - began:.0f} s")
     began = time.monotonic()
     with served(postgres, folder, language.name) as server:
-        column.program = _problem_of_program(language, server)
-        if language.robust:
+        if language.program:
+            column.program = _problem_of_program(language, server)
             column.robust = problem_of_robust(language.robust, language.environment, server, folder)
         column.unnoticed = runner.unnoticed(server)
         column.report = runner.run(server)
@@ -82,8 +80,10 @@ def main() -> int:
     known = {language.name: language for language in LANGUAGES}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("languages", nargs="*", metavar="language", help=f"all, or some of {', '.join(known)}")
-    parser.add_argument("--keep", action="store_true", help="put the table into client/README.md")
+    parser.add_argument("--keep", action="store_true", help="put the table of all into client/README.md")
     chosen = parser.parse_args()
+    if chosen.keep and chosen.languages:
+        parser.error("the table that is kept has all languages")
     if unknown := [name for name in chosen.languages if name not in known]:
         parser.error(f"there is no {', '.join(unknown)}")
     languages = [known[name] for name in chosen.languages] or LANGUAGES

@@ -61,8 +61,7 @@ class Language:
             CannotInstall: With the reason.
             DoesNotBuild: With what the compiler said.
         """
-        missing = [tool for tool in self.tools if shutil.which(tool) is None and not Path(tool).exists()]
-        if missing:
+        if missing := self._missing():
             self._install_packages(missing)
         for command in self.install:
             self._do(command, CannotInstall)
@@ -76,6 +75,11 @@ class Language:
         apt = ["apt-get", "-o", "DPkg::Lock::Timeout=600", "--yes"]
         self._do([*apt, "update"], CannotInstall)
         self._do([*apt, "install", "--no-install-recommends", *self.debian], CannotInstall)
+        if missing := self._missing():
+            raise CannotInstall(f"{', '.join(missing)} missing, although the packages are installed")
+
+    def _missing(self) -> list[str]:
+        return [tool for tool in self.tools if shutil.which(tool) is None and not Path(tool).exists()]
 
     def _do(self, command: Sequence[str], failure: type[Exception]) -> None:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", **self.environment}

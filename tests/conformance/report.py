@@ -24,10 +24,10 @@ class Column:
     """What came of a server of a later version."""
     unnoticed: Sequence[str] = ()
     """Mistakes that its runner did not notice."""
-    program: str = ""
-    """What was wrong with the program of its README."""
+    program: str | None = None
+    """What was wrong with the program of its README; None where other tests run that."""
     robust: str | None = None
-    """What was wrong with the one that copes with more; None where its README has none."""
+    """What was wrong with the one that copes with more; None likewise."""
 
     @property
     def problems(self) -> list[str]:
@@ -51,8 +51,8 @@ def table(columns: Sequence[Column]) -> str:
     rows += [[f"`{case['name']}`", *(_cell(column.newer, case["name"]) for column in ran)] for case in cases(NEWER)]
     rows += [
         ["mistakes noticed", *("**no**" if column.unnoticed else "all" for column in ran)],
-        ["the program of its README", *(f"**{column.program}**" if column.program else "ok" for column in ran)],
-        ["TLS, a key, retries and a reason told", *(_robust(column.robust) for column in ran)],
+        ["the program of its README", *(_of_program(column.program) for column in ran)],
+        ["TLS, a key, retries and a reason told", *(_of_program(column.robust) for column in ran)],
     ]
     written = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     versions = "\n".join(f"| {column.title} | {_versions(column.report)} |" for column in ran)
@@ -73,8 +73,8 @@ def _cell(report: Report, name: str) -> str:
     return f"{result.seconds:.2f}" if result is not None and result.ok else "**FAILED**"
 
 
-def _robust(problem: str | None) -> str:
-    return "not shown" if problem is None else f"**{problem}**" if problem else "ok"
+def _of_program(problem: str | None) -> str:
+    return "`make test`" if problem is None else "**FAILED**" if problem else "ok"
 
 
 def _versions(report: Report) -> str:
