@@ -21,6 +21,16 @@ namespace {
 using namespace reflexio::v1;
 using grpc::ClientContext;
 
+// So that a server that is started again is found: a channel that was idle meanwhile may notice only when it writes.
+// Not all of AccessService may be repeated.
+constexpr char kPatience[] = R"({"methodConfig": [
+    {"name": [{}], "waitForReady": true},
+    {"name": [{"service": "reflexio.v1.DataService"}, {"service": "reflexio.v1.InteractionService"},
+              {"service": "reflexio.v1.RequestService"}, {"service": "reflexio.v1.ServerService"}],
+     "waitForReady": true,
+     "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
+                     "retryableStatusCodes": ["UNAVAILABLE"]}}]})";
+
 // By their codes.
 constexpr std::array kStatusNames = {
     "OK",
@@ -133,7 +143,9 @@ void Calls::add(const std::shared_ptr<grpc::Channel>& channel, Calling... callin
 }
 
 Calls::Calls(const std::string& target, std::string key) : key_(std::move(key)) {
-  const auto channel = grpc::CreateChannel(target, grpc::InsecureChannelCredentials());
+  grpc::ChannelArguments options;
+  options.SetServiceConfigJSON(kPatience);
+  const auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), options);
   using Access = AccessService::Stub;
   add<AccessService>(channel, &Access::Login, &Access::ChangePassword, &Access::CreateApiKey, &Access::ListApiKeys,
                      &Access::RevokeApiKey, &Access::CreateAccount, &Access::ListAccounts, &Access::UpdateAccount,
@@ -157,8 +169,6 @@ Outcome Calls::make(const std::string& rpc, const Requests& requests, const std:
                     std::chrono::milliseconds deadline) const {
   ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + deadline);
-  // So that a server that is started again is found.
-  context.set_wait_for_ready(true);
   const std::string& chosen = key ? *key : key_;
   if (!chosen.empty()) context.AddMetadata("authorization", "Bearer " + chosen);
 

@@ -30,8 +30,21 @@ end
 
 STATUS_NAMES = GRPC::Core::StatusCodes.constants.to_h { |name| [GRPC::Core::StatusCodes.const_get(name), name.to_s] }
 
-# Calls wait for the connection, so that a server that is started again is found.
-WAITING = JSON.generate(methodConfig: [{ name: [{}], waitForReady: true }])
+# So that a server that is started again is found: a channel that was idle meanwhile may notice only when it writes.
+# Not all of AccessService may be repeated.
+PATIENCE = JSON.generate(
+  methodConfig: [
+    { name: [{}], waitForReady: true },
+    {
+      name: %w[Data Interaction Request Server].map { |name| { service: "reflexio.v1.#{name}Service" } },
+      waitForReady: true,
+      retryPolicy: {
+        maxAttempts: 5, initialBackoff: "0.1s", maxBackoff: "1s", backoffMultiplier: 2,
+        retryableStatusCodes: ["UNAVAILABLE"]
+      }
+    }
+  ]
+)
 
 # One channel to the server, with a stub for each service.
 class Calls
@@ -42,7 +55,7 @@ class Calls
   def initialize(target, key)
     @key = key
     channel = GRPC::ClientStub.setup_channel(
-      nil, target, :this_channel_is_insecure, { "grpc.service_config" => WAITING }
+      nil, target, :this_channel_is_insecure, { "grpc.service_config" => PATIENCE }
     )
     @stubs = SERVICES.transform_values { |s| s::Stub.new(nil, nil, channel_override: channel) }
   end
