@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log"
 	"os"
@@ -31,7 +32,7 @@ func main() {
 
 	_, err = client.PublishInteractions(ctx, &reflexio.PublishInteractionsRequest{
 		UserId:         "ana",
-		IdempotencyKey: fmt.Sprintf("quickstart-%d", time.Now().UnixNano()),
+		IdempotencyKey: unique(),
 		Interactions: []*reflexio.NewInteraction{
 			{Content: "My phone battery is empty by noon."},
 			{Content: "I have moved to Lisbon."},
@@ -46,6 +47,13 @@ func main() {
 	for _, hit := range found.GetHits() {
 		fmt.Printf("%s: %s\n", hit.GetInteraction().GetRole(), hit.GetInteraction().GetContent())
 	}
+}
+
+func unique() string {
+	bytes := make([]byte, 16)
+	_, err := rand.Read(bytes)
+	check(err)
+	return fmt.Sprintf("%x", bytes)
 }
 
 func check(err error) {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log"
 	"os"
@@ -61,12 +62,20 @@ func main() {
 		&reflexio.PublishInteractionsRequest{
 			UserId:         "ana",
 			Interactions:   []*reflexio.NewInteraction{{Content: "I have moved to Lisbon."}},
-			IdempotencyKey: fmt.Sprintf("robust-%d", time.Now().UnixNano()), // A repetition under it stores nothing.
+			IdempotencyKey: unique(), // A repetition under it stores nothing.
 		})
 	if err != nil {
 		log.Fatalf("%s: %v", reasonOf(err), err)
 	}
 	fmt.Println(published.GetMessage())
+}
+
+func unique() string {
+	bytes := make([]byte, 16)
+	if _, err := rand.Read(bytes); err != nil {
+		log.Fatal(err)
+	}
+	return fmt.Sprintf("%x", bytes)
 }
 
 func reasonOf(err error) string {

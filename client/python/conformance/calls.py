@@ -1,5 +1,6 @@
 """Makes the calls of the table through the generated stubs, with protobuf's JSON mapping."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_status import rpc_status
+from reflexio._channel import service_config
 from reflexio.v1 import (
     access_service_pb2,
     access_service_pb2_grpc,
@@ -52,7 +54,9 @@ class Calls:
     def __init__(self, target: str, key: str) -> None:
         """Open the channel. Calls have `key` unless they are given another one."""
         self._key = key
-        self._channel = grpc.insecure_channel(target)
+        # Repeats what a connection that turns out to be gone has cost, as the client does.
+        config = {"methodConfig": service_config()["methodConfig"]}
+        self._channel = grpc.insecure_channel(target, [("grpc.service_config", json.dumps(config))])
         self._stubs = {name: getattr(grpc_, f"{name}Stub")(self._channel) for name, (_, grpc_) in _MODULES.items()}
 
     def close(self) -> None:
