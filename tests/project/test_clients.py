@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from google.rpc import status_pb2
 
 from tests.conformance.__main__ import PRINTED
 from tests.conformance.languages import LANGUAGES
@@ -32,3 +33,9 @@ def test_the_table_has_every_case_and_the_list_every_language():
         assert f"[{language.title}]({language.name}/README.md)" in readme
     folders = {path.name for path in _CLIENTS.iterdir() if path.is_dir()}
     assert {language.name for language in LANGUAGES} <= folders
+
+
+@pytest.mark.parametrize("name", ["status.proto", "error_details.proto"])
+def test_error_details_are_those_that_the_server_speaks(name):
+    vendored = _CLIENTS.parent / "third_party" / "proto" / "google" / "rpc" / name
+    assert vendored.read_bytes() == (Path(status_pb2.__file__).parent / name).read_bytes()
