@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.conformance.running import ROOT, Runner
 
 _BUILD = ROOT / "build" / "clients"
-_GENERATE = [sys.executable, "tools/generate_clients.py", "--strict"]
+GENERATE = [sys.executable, "tools/generate_clients.py", "--strict"]
+"""The command that generates the stubs of the languages named after it."""
 _GO = {
     "GO111MODULE": "off",
     "GOFLAGS": "",
@@ -174,7 +175,7 @@ CPP = Language(
         "/usr/include/nlohmann/json.hpp",
     ],
     build=[
-        [*_GENERATE, "cpp"],
+        [*GENERATE, "cpp"],
         ["cmake", "-S", "client/cpp", "-B", "build/clients/cpp/programs"],
         ["cmake", "--build", "build/clients/cpp/programs", "--parallel", "2"],
     ],
@@ -220,7 +221,7 @@ JAVA = Language(
         "grpc_java_plugin",
         *(f"/usr/share/java/{jar}.jar" for jar in _JARS),
     ],
-    build=[[*_GENERATE, "java"], ["client/java/build.sh"]],
+    build=[[*GENERATE, "java"], ["client/java/build.sh"]],
 )
 # Debian has them under names with versions; these are the same with any.
 _GEMS = ("/usr/share/doc/ruby-grpc", "/usr/share/doc/ruby-googleapis-common-protos-types")
@@ -241,7 +242,7 @@ RUBY = Language(
         "ruby-grpc",
     ],
     tools=["ruby", "protoc", "grpc_ruby_plugin", *_GEMS],
-    build=[[*_GENERATE, "ruby"]],
+    build=[[*GENERATE, "ruby"]],
 )
 
 LANGUAGES = [PYTHON, TYPESCRIPT, GO, CPP, JAVA, RUBY]
