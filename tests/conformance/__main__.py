@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.compatibility.newer_server import newer_server
 from tests.conformance.front import problem_of_robust
 from tests.conformance.languages import LANGUAGES, CannotInstall, DoesNotBuild, Language
+from tests.conformance.messages_only import MESSAGES_ONLY, tried
 from tests.conformance.report import Column, keep, table
 from tests.conformance.running import NEWER, ROOT
 from tests.conformance.serving import Served, served
@@ -78,24 +79,27 @@ def _column(language: Language, postgres: Postgres, folder: Path) -> Column:
 def main() -> int:
     """Run them. Returns 1 where something is wrong, or where a language that is named cannot be run."""
     known = {language.name: language for language in LANGUAGES}
+    partly = {one.language.name: one for one in MESSAGES_ONLY}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("languages", nargs="*", metavar="language", help=f"all, or some of {', '.join(known)}")
+    parser.add_argument("languages", nargs="*", metavar="language", help=f"all, or some of {', '.join(known | partly)}")
     parser.add_argument("--keep", action="store_true", help="put the table of all into client/README.md")
     chosen = parser.parse_args()
     if chosen.keep and chosen.languages:
         parser.error("the table that is kept has all languages")
-    if unknown := [name for name in chosen.languages if name not in known]:
+    if unknown := [name for name in chosen.languages if name not in known | partly]:
         parser.error(f"there is no {', '.join(unknown)}")
-    languages = [known[name] for name in chosen.languages] or LANGUAGES
+    names = chosen.languages or [*known, *partly]
+    languages = [known[name] for name in names if name in known]
     with tempfile.TemporaryDirectory(prefix="rfx-") as name, _postgres(Path(name)) as postgres:
         columns = [_column(language, postgres, Path(name)) for language in languages]
-    print(table(columns))
-    problems = [problem for column in columns for problem in column.problems]
+    without_server, problems = tried(partly[name] for name in names if name in partly)
+    print(table(columns) + without_server)
+    problems += [problem for column in columns for problem in column.problems]
     problems += [f"{one.title} cannot be run: {one.skipped}" for one in columns if one.skipped and chosen.languages]
     for problem in problems:
         _say(problem)
     if chosen.keep and not problems:
-        keep(columns)
+        keep(columns, without_server)
     return 1 if problems else 0
 
 

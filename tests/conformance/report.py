@@ -60,10 +60,10 @@ def table(columns: Sequence[Column]) -> str:
     return f"{written}\n\n| language | versions |\n| --- | --- |\n{versions}\n{skipped}"
 
 
-def keep(columns: Sequence[Column], readme: Path = README) -> None:
-    """Put the table with its date into client/README.md."""
+def keep(columns: Sequence[Column], without_server: str, readme: Path = README) -> None:
+    """Put the table with its date into client/README.md, followed by what was done without a server."""
     today = dt.datetime.now(dt.UTC).date().isoformat()
-    text = f"{_BEGINNING}\n\nRun on {today}; seconds of each case.\n\n{table(columns)}\n{_END}"
+    text = f"{_BEGINNING}\n\nRun on {today}; seconds of each case.\n\n{table(columns)}{without_server}\n{_END}"
     pattern = f"{re.escape(_BEGINNING)}.*{re.escape(_END)}"
     readme.write_text(re.sub(pattern, lambda _: text, readme.read_text(), flags=re.DOTALL))
 
