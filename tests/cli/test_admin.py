@@ -29,13 +29,17 @@ def run(*arguments: str, stdin: str = f"{PASSWORD}\n", **environment: str):
     return result
 
 
-def test_what_was_stored_without_authentication_belongs_to_the_first_administrator(postgres: Postgres):
+def test_what_was_stored_without_authentication_belongs_to_the_first_administrator(
+    postgres: Postgres, capfd: pytest.CaptureFixture[str]
+):
     url = postgres.new_database()
     with running_server(url) as server, reflexio.ReflexioClient(url_endpoint=server.url) as client:
         client.publish_interaction("ana", [{"content": "from before"}])
     done = run("create", "Boss@Example.com", REFLEXIO_DATABASE_URL=url)
     assert done.exit_code == 0
     assert PASSWORD not in done.output
+    with running_server(url):
+        assert "there are accounts, but nobody is asked for a key" in capfd.readouterr().err
     with (
         running_server(url, auth="api-key") as server,
         reflexio.ReflexioClient(url_endpoint=server.url, api_key="of-before") as client,

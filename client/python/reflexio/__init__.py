@@ -9,9 +9,9 @@ The shortest useful program, with a server started by `reflexio serve`:
     for found in client.search_interactions(user_id="user_123", query="hot drinks").interactions:
         print(found.role, found.content, found.score)
 
-`AsyncReflexioClient` has the same methods, awaited. `BackgroundPublisher` takes interactions over in microseconds,
-keeps them on disk, and sends them when a server is there. Every error is a `ReflexioError`; `reflexio.errors` draws
-their tree.
+`AsyncReflexioClient` has the same methods, awaited. `BackgroundPublisher` takes interactions over in a
+fraction of a millisecond, keeps them on disk, and sends them when a server is there. Every error is a
+`ReflexioError`; `reflexio.errors` draws their tree.
 """
 
 from reflexio._async import AsyncReflexioClient

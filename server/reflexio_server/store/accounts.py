@@ -116,6 +116,12 @@ async def candidates(database: Database, email: str, organization: str, limit: i
     ]
 
 
+async def are_there(database: Database) -> bool:
+    """Whether anybody has an account."""
+    async with database.direct(Purpose.CREDENTIALS) as connection:
+        return bool(await connection.fetchval("select exists (select from accounts)"))
+
+
 async def set_password(connection: DirectConnection, org_id: OrgId, account_id: int, password_hash: str) -> None:
     """Give an account another password."""
     await connection.execute(_SET_HASH, org_id, account_id, password_hash)

@@ -90,7 +90,7 @@ class _Publisher:
         request_group: str | None = None,
         idempotency_key: str | None = None,
     ) -> bool:
-        """Hand interactions over, to be stored as one request. Takes microseconds and never raises.
+        """Hand interactions over, to be stored as one request. Takes a fraction of a millisecond and never raises.
 
         The arguments are those of `ReflexioClient.publish_interaction`. Interactions without `created_at` get the
         present time, whenever they are sent.
