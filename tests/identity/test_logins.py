@@ -14,9 +14,8 @@ from reflexio_server.access.passwords import Passwords
 from reflexio_server.domain.access import AuditOutcome
 from reflexio_server.domain.identity_errors import LoginRefused, TooManyLogins
 from reflexio_server.identity.logins import Attempt, Logins
-from reflexio_server.store import audit, login_limits
+from reflexio_server.store import audit
 from reflexio_server.store.database import Database
-from reflexio_server.store.login_limits import Bucket, bucket_name
 
 from tests.identity.tenants import Tenant
 from tests.rpc.wire import Caller as Ask
@@ -117,36 +116,6 @@ async def test_guesses_at_the_same_time_are_counted_too(logins: Logins, ana: Ten
         *(logins.login(attempt(ana.email, address=f"198.51.100.{n}")) for n in range(25)), return_exceptions=True
     )
     assert sum(isinstance(result, LoginRefused) for result in results) == 10
-
-
-async def test_what_was_taken_comes_back(keyed_database: Database):
-    bucket = Bucket(bucket_name(str(uuid4())), size=3, seconds=60)
-    assert [await login_limits.take(keyed_database, [bucket]) for _ in range(3)] == [None] * 3
-    left = await login_limits.take(keyed_database, [bucket])
-    assert left is not None
-    assert 50 < left <= 60
-    async with keyed_database.direct(None) as connection:
-        earlier = "update login_limits set used_until = used_until - interval '60 seconds' where bucket = $1"
-        await connection.execute(earlier, bucket.name)
-    assert await login_limits.take(keyed_database, [bucket]) is None
-    assert await login_limits.take(keyed_database, [bucket]) is not None
-
-
-async def test_one_empty_bucket_takes_nothing_from_the_others(keyed_database: Database):
-    empty = Bucket(bucket_name(str(uuid4())), size=1, seconds=60)
-    full = Bucket(bucket_name(str(uuid4())), size=1, seconds=60)
-    assert await login_limits.take(keyed_database, [empty]) is None
-    assert await login_limits.take(keyed_database, [full, empty]) is not None
-    assert await login_limits.take(keyed_database, [full]) is None
-
-
-async def test_full_buckets_leave_no_rows(keyed_database: Database):
-    spent, name = bucket_name(str(uuid4())), bucket_name(str(uuid4()))
-    await login_limits.mark(keyed_database, spent, -1)
-    assert not await login_limits.is_marked(keyed_database, spent)
-    await login_limits.take(keyed_database, [Bucket(name, 1, 1)])
-    async with keyed_database.direct(None) as connection:
-        assert await connection.fetchval("select count(*) from login_limits where bucket = $1", spent) == 0
 
 
 async def test_logins_are_written_down_and_what_was_typed_is_not(logins: Logins, ana: Tenant, keyed_database: Database):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reflexio_server.store.database import Database
+from reflexio_server.store.driver_errors import retried
 
 _TAKE = """
     insert into login_limits as l (bucket, used_until) values ($1, now() + $2 * interval '1 second')
@@ -56,26 +57,34 @@ async def take(database: Database, buckets: Sequence[Bucket]) -> float | None:
     Returns:
         None where each had one; else in how many seconds all of them will.
     """
-    async with database.direct(None) as connection:
-        await connection.execute(_FORGET_FULL)
-        transaction = connection.transaction()
-        await transaction.start()
-        # In one order everywhere, so that nobody waits for each other.
-        for bucket in sorted(buckets, key=lambda bucket: bucket.name):
-            room = (bucket.size - 1) * bucket.seconds
-            if await connection.fetchval(_TAKE, bucket.name, bucket.seconds, room) is None:
-                left: float = await connection.fetchval(_SECONDS_LEFT, bucket.name)
-                await transaction.rollback()
-                return max(left - room, 1.0)
-        await transaction.commit()
-    return None
+
+    async def taken() -> float | None:
+        async with database.direct(None) as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            for bucket in _in_order(buckets):
+                room = (bucket.size - 1) * bucket.seconds
+                if await connection.fetchval(_TAKE, bucket.name, bucket.seconds, room) is None:
+                    left: float = await connection.fetchval(_SECONDS_LEFT, bucket.name)
+                    await transaction.rollback()
+                    return max(left - room, 1.0)
+            await transaction.commit()
+        return None
+
+    if (seconds := await retried(taken)) is None:
+        await retried(lambda: _forget_full(database))
+    return seconds
 
 
 async def give_back(database: Database, buckets: Sequence[Bucket]) -> None:
     """Undo what `take` did."""
-    async with database.direct(None) as connection:
-        for bucket in buckets:
-            await connection.execute(_GIVE_BACK, bucket.name, bucket.seconds)
+
+    async def given_back() -> None:
+        async with database.direct(None) as connection, connection.transaction():
+            for bucket in _in_order(buckets):
+                await connection.execute(_GIVE_BACK, bucket.name, bucket.seconds)
+
+    await retried(given_back)
 
 
 async def mark(database: Database, name: bytes, seconds: float) -> None:
@@ -89,3 +98,14 @@ async def is_marked(database: Database, name: bytes) -> bool:
     async with database.direct(None) as connection:
         left = await connection.fetchval(_SECONDS_LEFT, name)
     return left is not None and left > 0
+
+
+async def _forget_full(database: Database) -> None:
+    # Not among the statements that take: behind a pooler it would keep what it deletes locked while they wait.
+    async with database.direct(None) as connection:
+        await connection.execute(_FORGET_FULL)
+
+
+def _in_order(buckets: Sequence[Bucket]) -> Sequence[Bucket]:
+    """In one order everywhere, so that nobody waits for each other."""
+    return sorted(buckets, key=lambda bucket: bucket.name)
