@@ -38,7 +38,7 @@ from reflexio_server.rpc.transport import Transport
 from reflexio_server.search.exporter import Exporter
 from reflexio_server.search.lister import Lister
 from reflexio_server.search.searcher import Searcher
-from reflexio_server.settings import MOST_EXPORTS, Settings
+from reflexio_server.settings import Settings
 from reflexio_server.store import accounts
 from reflexio_server.store.database import Database
 from reflexio_server.store.database_watch import DatabaseWatch
@@ -156,7 +156,14 @@ class Application:
             ),
             RequestService(lister, database),
             DataService(
-                Exporter(database, MOST_EXPORTS),
+                Exporter(
+                    database,
+                    settings.max_concurrent_exports,
+                    # Where everybody is of the same organisation there is nobody to leave room for.
+                    max(settings.max_concurrent_exports // 2, 1)
+                    if settings.auth == "api-key"
+                    else settings.max_concurrent_exports,
+                ),
                 Importer(imports, self._backlog, self._limits),
                 database,
                 content_rules,

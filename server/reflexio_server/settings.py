@@ -7,9 +7,6 @@ import platformdirs
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-MOST_EXPORTS = 4
-"""How many exports there are at a time, each with a connection beside the pool; others wait."""
-
 
 class Settings(BaseSettings):
     """All settings of a server. Each field's description is its documentation; docs/settings.md holds the table."""
@@ -87,6 +84,19 @@ class Settings(BaseSettings):
         128, ge=1, description="How many of these calls may be made with one key. Needs `--auth api-key`."
     )
     max_concurrent_streams_per_key: int = Field(8, ge=1, description="The same for streams.")
+    max_concurrent_calls_per_organization: int = Field(
+        192,
+        ge=1,
+        description="How many of these calls may be made with all keys of one organisation together; calls without a "
+        "key count as those of one more. Needs `--auth api-key`.",
+    )
+    max_concurrent_streams_per_organization: int = Field(12, ge=1, description="The same for streams.")
+    max_concurrent_exports: int = Field(
+        4,
+        ge=1,
+        description="How many of these streams may be exports, each with a connection to Postgres of its own; with "
+        "`--auth api-key` one organisation may have half of them. Further ones are refused with a time to retry.",
+    )
     stream_idle_seconds: float = Field(
         300.0,
         ge=0,
@@ -172,4 +182,4 @@ class Settings(BaseSettings):
     @property
     def database_connections(self) -> int:
         """How many connections to Postgres there may be at once: pools, exports, what watches, and some for people."""
-        return self.workers * (self.database_pool_size + MOST_EXPORTS + 1) + 11
+        return self.workers * (self.database_pool_size + self.max_concurrent_exports + 1) + 11

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import pytest
-from reflexio_server.rpc.authors import address_of
+from reflexio_server.rpc.authors import address_of, network_of
 from reflexio_server.rpc.interceptors.base import Context
 
 
@@ -33,3 +33,16 @@ class Connected:
 )
 def test_the_address_without_its_port(peer: str, address: str):
     assert address_of(cast(Context, cast(Any, Connected(peer)))) == address
+
+
+@pytest.mark.parametrize(
+    ("peer", "network"),
+    [
+        ("ipv4:192.0.2.7:51000", "192.0.2.7"),
+        ("ipv6:[2001:db8:1:2:3::7]:51000", "2001:db8:1:2::/64"),
+        ("ipv6:[::ffff:192.0.2.7]:51000", "192.0.2.7"),
+        ("unix:", ""),
+    ],
+)
+def test_whose_calls_without_a_key_are_counted_together(peer: str, network: str):
+    assert network_of(cast(Context, cast(Any, Connected(peer)))) == network

@@ -222,11 +222,11 @@ class TooManyCalls(ReflexioError):
     reason = Reason.TOO_MANY_CALLS
     retry_after = 1.0
 
-    def __init__(self, scope: str, limit: int, *, of_credential: bool = False) -> None:
-        """`scope` is "calls" or "streams"; `of_credential` says that all of them came with the caller's."""
-        whose = " with this key" if of_credential else ""
+    def __init__(self, scope: str, limit: int, *, whose: str = "") -> None:
+        """`scope` is "calls", "streams" or "exports"; `whose` is "key" or "organization" if all are the caller's."""
+        of_whom = f" of this {whose}" if whose else ""
         super().__init__(
-            f"the server is working on {limit} {scope}{whose}, and takes no more at once; try again in a moment",
+            f"the server is working on {limit} {scope}{of_whom}, and takes no more at once; try again in a moment",
             {"scope": scope, "limit": str(limit)},
         )
 

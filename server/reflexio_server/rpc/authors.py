@@ -28,3 +28,9 @@ def address_of(context: Context) -> str:
         return ""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
+
+
+def network_of(context: Context) -> str:
+    """The address, or of IPv6 the network of 64 bits which one subscriber has: whose calls are counted together."""
+    address = address_of(context)
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address

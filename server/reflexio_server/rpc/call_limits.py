@@ -1,5 +1,6 @@
 """How many calls may come, and how long streams may rest: what the interceptors are made with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,8 +13,8 @@ class CallLimits:
 
     concurrent_calls: int
     concurrent_streams: int
-    shares: tuple[int, int] | None
-    """How many calls and streams one credential may have; None where callers have none."""
+    shares: Mapping[str, tuple[int, int]] | None
+    """How many calls and streams a "key" and an "organization" may have; None where callers have no credentials."""
     stream_idle_seconds: float
     calls_per_second: float
     """Of one credential, as the next one."""
@@ -26,7 +27,13 @@ class CallLimits:
         return cls(
             settings.max_concurrent_calls,
             settings.max_concurrent_streams,
-            (settings.max_concurrent_calls_per_key, settings.max_concurrent_streams_per_key)
+            {
+                "key": (settings.max_concurrent_calls_per_key, settings.max_concurrent_streams_per_key),
+                "organization": (
+                    settings.max_concurrent_calls_per_organization,
+                    settings.max_concurrent_streams_per_organization,
+                ),
+            }
             if has_credentials
             else None,
             settings.stream_idle_seconds,

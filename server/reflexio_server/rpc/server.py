@@ -87,7 +87,7 @@ class Server:
                 Limits(limits.concurrent_calls, limits.concurrent_streams),  # Before anything that costs.
                 *([IdleStreams(limits.stream_idle_seconds)] if limits.stream_idle_seconds else []),
                 Access(authenticator),
-                *([Shares(*limits.shares)] if limits.shares is not None else []),
+                *([Shares(limits.shares)] if limits.shares is not None else []),
                 *([CallRate(limits.calls_per_second)] if limits.calls_per_second else []),
                 Validation(Contract()),  # Nothing of a request is looked at before the caller is known.
                 *([InteractionRate(limits.interactions_per_second)] if limits.interactions_per_second else []),

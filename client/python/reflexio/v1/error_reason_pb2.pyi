@@ -78,8 +78,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "ERROR_REASON_REINDEX_UNDER_WAY", "metadata": {"embedding_model": "all-mpnet-base-v2"}}
     """
     ERROR_REASON_TOO_MANY_CALLS: _ErrorReason.ValueType  # 9
-    """RESOURCE_EXHAUSTED. The server is working on as many calls, or streams, as it takes at once, from everybody or with
-    one credential; a google.rpc.RetryInfo says when to try again. Nothing changed.
+    """RESOURCE_EXHAUSTED. The server is working on as many calls, or streams, as it takes at once, from everybody, of
+    one organisation or with one credential; `scope` may also be "exports". A google.rpc.RetryInfo says when to try
+    again. Nothing changed.
         {"reason": "ERROR_REASON_TOO_MANY_CALLS", "metadata": {"scope": "calls", "limit": "256"}}
     """
     ERROR_REASON_BACKLOG_FULL: _ErrorReason.ValueType  # 10
@@ -214,8 +215,9 @@ ERROR_REASON_REINDEX_UNDER_WAY: ErrorReason.ValueType  # 14
     {"reason": "ERROR_REASON_REINDEX_UNDER_WAY", "metadata": {"embedding_model": "all-mpnet-base-v2"}}
 """
 ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 9
-"""RESOURCE_EXHAUSTED. The server is working on as many calls, or streams, as it takes at once, from everybody or with
-one credential; a google.rpc.RetryInfo says when to try again. Nothing changed.
+"""RESOURCE_EXHAUSTED. The server is working on as many calls, or streams, as it takes at once, from everybody, of
+one organisation or with one credential; `scope` may also be "exports". A google.rpc.RetryInfo says when to try
+again. Nothing changed.
     {"reason": "ERROR_REASON_TOO_MANY_CALLS", "metadata": {"scope": "calls", "limit": "256"}}
 """
 ERROR_REASON_BACKLOG_FULL: ErrorReason.ValueType  # 10

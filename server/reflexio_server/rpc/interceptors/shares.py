@@ -1,6 +1,7 @@
-"""No credential takes all the room there is: others would be refused for what one does."""
+"""No credential and no organisation takes all the room there is: others would be refused for what one does."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from reflexio_server.access.caller import current_caller
@@ -9,12 +10,13 @@ from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Hand
 
 
 class Shares(CallInterceptor):
-    """Refuses calls, and streams, of one credential beyond so many at once. It stands where the caller is known."""
+    """Refuses calls, and streams, beyond so many at once of one caller. It stands where the caller is known."""
 
-    def __init__(self, most_calls: int, most_streams: int) -> None:
+    def __init__(self, most: Mapping[str, tuple[int, int]]) -> None:
+        """`most` says how many calls, and streams, there may be of one "key" and of one "organization"."""
         super().__init__()
-        self._most = {"calls": most_calls, "streams": most_streams}
-        self._under_way: Counter[tuple[str, str]] = Counter()
+        self._most = {whose: dict(zip(("calls", "streams"), counts, strict=True)) for whose, counts in most.items()}
+        self._under_way: Counter[tuple[str, str, str | int]] = Counter()
         self._streams: set[str] = set()
 
     def wrap(self, method: str, handler: Handler) -> Handler:
@@ -26,13 +28,20 @@ class Shares(CallInterceptor):
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Let the call through if its caller has room left."""
         scope = "streams" if method in self._streams else "calls"
-        share = (scope, current_caller.get().credential)
-        if self._under_way[share] >= self._most[scope]:
-            raise TooManyCalls(scope, self._most[scope], of_credential=True)
-        self._under_way[share] += 1
+        caller = current_caller.get()
+        # A member makes as many keys as it likes: what keys may have says nothing of what their organisation takes.
+        shares: list[tuple[str, str, str | int]] = [
+            (scope, "key", caller.credential),
+            (scope, "organization", caller.org_id),
+        ]
+        for share in shares:
+            if self._under_way[share] >= (most := self._most[share[1]][scope]):
+                raise TooManyCalls(scope, most, whose=share[1])
+        self._under_way.update(shares)
         try:
             return await proceed(request, context)
         finally:
-            self._under_way[share] -= 1
-            if not self._under_way[share]:
-                del self._under_way[share]
+            for share in shares:
+                self._under_way[share] -= 1
+                if not self._under_way[share]:
+                    del self._under_way[share]
