@@ -1,7 +1,8 @@
 """Who may call what: without a key, with a bad one, with one of each role, and with one that is revoked meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -9,6 +10,7 @@ import pytest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from reflexio.v1 import data_service_pb2 as data
+from reflexio.v1 import data_service_pb2_grpc as data_rpc
 from reflexio.v1 import interaction_service_pb2 as interactions
 from reflexio.v1 import interaction_service_pb2_grpc as interactions_rpc
 from reflexio.v1 import request_service_pb2 as requests
@@ -18,6 +20,7 @@ from reflexio_server.access.keys import new_key
 from reflexio_server.access.policy import REQUIREMENTS, Requirement, require
 from reflexio_server.domain.identity_errors import PermissionDenied
 from reflexio_server.domain.ids import OrgId
+from reflexio_server.identity.authenticator import Authenticator
 from reflexio_server.rpc.interceptors import access
 from reflexio_server.store import api_keys
 from reflexio_server.store.database import Database
@@ -26,6 +29,7 @@ from tests.identity.tenants import Tenant
 from tests.rpc.baseline import GOOD, publish_baseline
 from tests.rpc.wire import METHODS, path_of, refused
 from tests.rpc.wire import Caller as Ask
+from tests.validate.pictures import picture
 
 WHO = server.WhoAmIRequest()
 NewTenant = Callable[..., Awaitable[Tenant]]
@@ -201,6 +205,58 @@ async def test_a_stream_ends_soon_after_its_key_is_revoked(
     assert (await call.read()).HasField("published"), "it goes on while the key is good"
     async with keyed_database.direct(tenant.org_id) as connection:
         await api_keys.revoke(connection, tenant.org_id, tenant.key_ids[AccessRole.MEMBER], None)
+    async with asyncio.timeout(10):
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await call.read()
+    assert ended.value.code() is StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("user_id", ["", "u"])
+async def test_an_export_of_everything_ends_soon_after_its_administrator_is_none(
+    ask: Ask, new_tenant: NewTenant, keyed_database: Database, monkeypatch: pytest.MonkeyPatch, user_id: str
+):
+    monkeypatch.setattr(access, "RECHECK_SECONDS", 0.02)
+    tenant = await new_tenant()
+    said = [{"image": picture() + bytes(3_500_000)}]
+    publish = interactions.PublishInteractionsRequest(user_id="u", interactions=said)
+    for _ in range(6):
+        await ask("PublishInteractions", publish, metadata=tenant.bearer(AccessRole.MEMBER))
+    export = data_rpc.DataServiceStub(ask.channel).ExportData(
+        data.ExportDataRequest(user_id=user_id), metadata=tenant.bearer()
+    )
+    assert (await export.read()).HasField("totals")
+    async with keyed_database.direct(tenant.org_id) as connection:
+        query = "update accounts set role = 1 where org_id = $1 and account_id = $2"
+        await connection.execute(query, tenant.org_id, tenant.account_id)
+    assert (await ask("WhoAmI", WHO, metadata=tenant.bearer())).role == AccessRole.READER
+    await asyncio.sleep(0.3)
+    async with asyncio.timeout(20):
+        try:
+            while await export.read() is not grpc.aio.EOF:
+                pass
+        except grpc.aio.AioRpcError:
+            pass
+        # A reader may have that of one user too.
+        assert await export.code() is (StatusCode.OK if user_id else StatusCode.PERMISSION_DENIED)
+
+
+async def test_a_stream_ends_when_its_credential_stands_for_another_organisation(
+    ask: Ask, new_tenant: NewTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(access, "RECHECK_SECONDS", 0.02)
+    tenant, other = await new_tenant(), await new_tenant()
+    stub = interactions_rpc.InteractionServiceStub(ask.channel)
+    call = stub.StreamPublishInteractions(metadata=tenant.bearer())
+    publish = interactions.PublishInteractionsRequest(user_id="u", interactions=[{"content": "x"}])
+    await call.write(interactions.StreamPublishInteractionsRequest(publish=publish))
+    assert (await call.read()).HasField("published")
+    found = Authenticator.caller_of
+
+    async def moved(self: Authenticator, key: str | None, uris: Sequence[str]) -> Caller:
+        caller = await found(self, key, uris)
+        return replace(caller, org_id=other.org_id) if caller.org_id == tenant.org_id else caller
+
+    monkeypatch.setattr(Authenticator, "caller_of", moved)
     async with asyncio.timeout(10):
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await call.read()

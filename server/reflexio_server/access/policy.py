@@ -1,8 +1,9 @@
 """What a caller needs for which method: the one table of rights. A test compares it with the contract."""
 
+from contextvars import ContextVar
 from enum import Enum, auto
 
-from reflexio_server.access.caller import AccessRole, Caller
+from reflexio_server.access.caller import AccessRole, Caller, current_caller
 from reflexio_server.domain.identity_errors import PermissionDenied
 
 
@@ -95,3 +96,17 @@ def require(caller: Caller, requirement: Requirement) -> None:
     enough = caller.is_operator if requirement is Requirement.OPERATOR else caller.role >= _LEAST[requirement]
     if not enough:
         raise PermissionDenied(requirement.name.lower(), caller.role.name.lower(), caller.org_id)
+
+
+call_requirements: ContextVar[set[Requirement]] = ContextVar("call_requirements")
+"""What the call in progress has needed so far. One set for the whole call, whichever task of it asks."""
+
+
+def require_of_call(requirement: Requirement) -> None:
+    """As `require`, of the caller of the call in progress; a stream ends when that is not so any more.
+
+    Raises:
+        PermissionDenied: The caller may not.
+    """
+    require(current_caller.get(), requirement)
+    call_requirements.get().add(requirement)

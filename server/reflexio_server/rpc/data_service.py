@@ -10,7 +10,7 @@ from reflexio.v1 import data_service_pb2 as pb
 from reflexio.v1 import data_service_pb2_grpc as rpc
 
 from reflexio_server.access.caller import current_caller
-from reflexio_server.access.policy import Requirement, require
+from reflexio_server.access.policy import Requirement, require_of_call
 from reflexio_server.domain.errors import ImportConflict, InvalidFields, MalformedRequest, ReflexioError
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.domain.request import ImportOutcome
@@ -81,7 +81,7 @@ class DataService(rpc.DataServiceServicer):
     async def ExportData(self, request: pb.ExportDataRequest, context: Context) -> None:  # type: ignore[override]
         caller = current_caller.get()
         if not request.user_id:
-            require(caller, Requirement.ADMIN)
+            require_of_call(Requirement.ADMIN)
         user_id = UserId(request.user_id) if request.user_id else None
         async with self.exporter.open(caller.org_id, user_id) as snapshot:
             totals = await snapshot.totals()

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from reflexio_server.access.caller import LOCAL_CALLER, NOBODY, Caller, current_caller
-from reflexio_server.access.policy import REQUIREMENTS, Requirement, require
+from reflexio_server.access.policy import REQUIREMENTS, Requirement, call_requirements, require
 from reflexio_server.domain.errors import ReflexioError
 from reflexio_server.domain.identity_errors import ApiKeyInvalid, ApiKeyMissing, PermissionDenied
 from reflexio_server.identity.authenticator import Authenticator
+from reflexio_server.rpc.authors import network_of
 from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
 
 _log = structlog.get_logger("reflexio.rpc")
@@ -36,35 +38,46 @@ class Access(CallInterceptor):
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Set the caller for the rest of the call."""
+        call_requirements.set(set())
         if self._authenticator is None:
             current_caller.set(LOCAL_CALLER)
             return await proceed(request, context)
         # What is in no table is for those who may do everything; a test finds it.
         requirement = REQUIREMENTS.get(method, Requirement.OPERATOR)
         if requirement is Requirement.NOTHING:
-            current_caller.set(NOBODY)
+            # By address, so that one stranger's calls are not counted together with everybody's.
+            current_caller.set(replace(NOBODY, credential_id=network_of(context)))
             return await proceed(request, context)
-        current_caller.set(await self._entitled(self._authenticator, requirement, context))
+        call_requirements.get().add(requirement)
+        current_caller.set(await self._entitled(self._authenticator, context))
         if method in self._streams:
-            return await self._while_entitled(self._authenticator, requirement, proceed, request, context)
+            return await self._while_entitled(self._authenticator, proceed, request, context)
         return await proceed(request, context)
 
-    async def _entitled(self, authenticator: Authenticator, requirement: Requirement, context: Context) -> Caller:
+    async def _entitled(self, authenticator: Authenticator, context: Context) -> Caller:
+        """Who calls, if they may do what the call has needed so far."""
         caller = await authenticator.caller_of(_api_key(context), _certificate_uris(context))
-        require(caller, requirement)
+        for requirement in call_requirements.get():
+            require(caller, requirement)
         return caller
 
     async def _while_entitled(
-        self, authenticator: Authenticator, requirement: Requirement, proceed: Proceed, request: Any, context: Context
+        self, authenticator: Authenticator, proceed: Proceed, request: Any, context: Context
     ) -> Any:
-        """Go on with a stream until it ends, or its credential does."""
+        """Go on with a stream until it ends, or its credential does, or what it gives a right to becomes less."""
+        began = current_caller.get()
+
+        def require_same(caller: Caller) -> None:
+            if caller.org_id != began.org_id:
+                raise ApiKeyInvalid  # What stands for another organisation now is no more what it was.
+
         refused: list[ReflexioError] = []
 
         async def watch(leash: asyncio.Timeout) -> None:
             while not refused:
                 await asyncio.sleep(RECHECK_SECONDS)
                 try:
-                    await self._entitled(authenticator, requirement, context)
+                    require_same(await self._entitled(authenticator, context))
                 except (ApiKeyInvalid, ApiKeyMissing, PermissionDenied) as error:
                     refused.append(error)
                 except ReflexioError as error:
