@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from reflexio_server.access.passwords import Passwords
 from reflexio_server.embed.backlog import Backlog
 from reflexio_server.embed.backlog_limits import BacklogLimits
@@ -54,8 +52,6 @@ from reflexio_server.store.text_search import require_config
 from reflexio_server.telemetry import metrics
 from reflexio_server.validate.content import ContentRules
 from reflexio_server.validate.images import ImageRules
-
-_log = structlog.get_logger("reflexio")
 
 _MIB = 1024 * 1024
 
@@ -212,8 +208,8 @@ class Application:
             await require_barrier(self._database)
             await migrate(self._database)
             await require_config(self._database, self._settings.text_search_config)
-            if self._settings.auth == "none" and await accounts.are_there(self._database):
-                _log.warning("there are accounts, but nobody is asked for a key: to ask, start with --auth api-key")
+            if self._settings.auth == "none":
+                await accounts.warn_if_there_are_any(self._database)
             await self._models.start()
             self._limits.start()
             started.push_async_callback(self._limits.stop)

@@ -28,6 +28,7 @@ from reflexio_server.rpc.health import Health
 from reflexio_server.rpc.interaction_service import InteractionService
 from reflexio_server.rpc.interceptors.access import Access
 from reflexio_server.rpc.interceptors.auditing import Auditing
+from reflexio_server.rpc.interceptors.discovery import Discovery
 from reflexio_server.rpc.interceptors.errors import Errors
 from reflexio_server.rpc.interceptors.idle_streams import IdleStreams
 from reflexio_server.rpc.interceptors.limits import Limits
@@ -84,6 +85,7 @@ class Server:
                 Logging(),  # Names the call for all that is logged within.
                 Errors(),  # Outside all that refuses, so that each refusal has a reason.
                 self._readiness,
+                Discovery(limits.stream_idle_seconds),
                 Limits(limits.concurrent_calls, limits.concurrent_streams),  # Before anything that costs.
                 *([IdleStreams(limits.stream_idle_seconds)] if limits.stream_idle_seconds else []),
                 Access(authenticator),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from reflexio_server.access.caller import AccessRole
 from reflexio_server.domain.access import Account
 from reflexio_server.domain.ids import OrgId
@@ -11,6 +13,8 @@ from reflexio_server.store.database import Database
 from reflexio_server.store.direct import DirectConnection
 from reflexio_server.store.moments import nanoseconds
 from reflexio_server.store.reach import Purpose
+
+_log = structlog.get_logger("reflexio")
 
 _CREATE = """
     insert into accounts (org_id, email, role, password_hash) values ($1, $2, $3, $4)
@@ -116,10 +120,12 @@ async def candidates(database: Database, email: str, organization: str, limit: i
     ]
 
 
-async def are_there(database: Database) -> bool:
-    """Whether anybody has an account."""
+async def warn_if_there_are_any(database: Database) -> None:
+    """Log that there are accounts, where the server asks nobody for a key: somebody may believe that it does."""
     async with database.direct(Purpose.CREDENTIALS) as connection:
-        return bool(await connection.fetchval("select exists (select from accounts)"))
+        are_there = await connection.fetchval("select exists (select from accounts)")
+    if are_there:
+        _log.warning("there are accounts, but nobody is asked for a key: to ask, start with --auth api-key")
 
 
 async def set_password(connection: DirectConnection, org_id: OrgId, account_id: int, password_hash: str) -> None:

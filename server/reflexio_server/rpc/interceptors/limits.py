@@ -9,7 +9,7 @@ from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Hand
 
 
 class Limits(CallInterceptor):
-    """Refuses calls, and streams, beyond so many at once. Health and reflection are not counted."""
+    """Refuses calls, and streams, beyond so many at once. Those of health and reflection are counted apart."""
 
     def __init__(self, most_calls: int, most_streams: int) -> None:
         super().__init__()
