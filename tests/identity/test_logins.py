@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from unittest.mock import patch
 from uuid import uuid4
 
+import argon2
 import grpc
 import pytest
 from grpc import StatusCode
 from reflexio.v1 import access_service_pb2 as pb
 from reflexio.v1 import server_service_pb2 as server
+from reflexio_server.access import passwords
 from reflexio_server.access.caller import OPERATOR
 from reflexio_server.access.passwords import Passwords
 from reflexio_server.domain.access import AuditOutcome
+from reflexio_server.domain.errors import TooManyCalls
 from reflexio_server.domain.identity_errors import LoginRefused, TooManyLogins
 from reflexio_server.identity.logins import Attempt, Logins
 from reflexio_server.store import audit
@@ -34,7 +39,8 @@ async def hashing() -> AsyncIterator[Passwords]:
 
 @pytest.fixture
 def logins(keyed_database: Database, hashing: Passwords) -> Logins:
-    return Logins(keyed_database, hashing)
+    """Where nobody waits for others: the tests of that make their own."""
+    return Logins(keyed_database, hashing, patience=0)
 
 
 @pytest.fixture
@@ -43,8 +49,8 @@ async def ana(new_tenant: NewTenant, hashing: Passwords) -> Tenant:
     return await new_tenant(email=f"ana-{uuid4()}@example.com", password_hash=await hashing.hash_of(PASSWORD))
 
 
-def attempt(email: str, password: str = "wrong", address: str = "") -> Attempt:
-    return Attempt(email, password, "", address or f"192.0.2.{uuid4().int % 250}", "the-call")
+def attempt(email: str, password: str = "wrong", address: str = "", organization: str = "") -> Attempt:
+    return Attempt(email, password, organization, address or f"192.0.2.{uuid4().int % 250}", "the-call")
 
 
 async def failures(logins: Logins, email: str, count: int, address: str = "") -> list[type[Exception]]:
@@ -116,6 +122,77 @@ async def test_guesses_at_the_same_time_are_counted_too(logins: Logins, ana: Ten
         *(logins.login(attempt(ana.email, address=f"198.51.100.{n}")) for n in range(25)), return_exceptions=True
     )
     assert sum(isinstance(result, LoginRefused) for result in results) == 10
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_many_who_start_together_are_let_in(
+    known: bool, keyed_database: Database, hashing: Passwords, ana: Tenant
+):
+    patient = Logins(keyed_database, hashing, patience=30)
+    home = f"203.0.113.{uuid4().int % 250}"
+    if known:
+        await patient.login(attempt(ana.email, PASSWORD, home))
+    for answer in await asyncio.gather(*(patient.login(attempt(ana.email, PASSWORD, home)) for _ in range(20))):
+        assert answer[0].org_id == ana.org_id
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_waiting_for_others_lets_in_no_more_guesses(
+    exists: bool, keyed_database: Database, hashing: Passwords, ana: Tenant
+):
+    patient = Logins(keyed_database, hashing, patience=0.5)
+    email = ana.email if exists else f"nobody-{uuid4()}@example.com"
+    guesses = [patient.login(attempt(email, address=f"198.51.100.{n}")) for n in range(15)]
+    results = [type(result) for result in await asyncio.gather(*guesses, return_exceptions=True)]
+    assert (results.count(LoginRefused), results.count(TooManyLogins)) == (10, 5)
+
+
+async def test_who_waits_for_others_is_answered_within_its_deadline(
+    keyed_database: Database, hashing: Passwords, ana: Tenant
+):
+    patient = Logins(keyed_database, hashing, patience=3600)
+    await failures(Logins(keyed_database, hashing, patience=0), ana.email, 10)
+    with pytest.raises(TooManyLogins):
+        await patient.login(replace(attempt(ana.email), seconds_left=1.0))
+
+
+async def test_an_attempt_that_was_not_looked_at_is_none(logins: Logins, ana: Tenant, hashing: Passwords):
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(passwords, "_MOST_WAITING", 0)
+        for _ in range(12):
+            with pytest.raises(TooManyCalls):
+                await logins.login(attempt(ana.email))
+    await logins.login(attempt(ana.email, PASSWORD))
+
+
+@pytest.mark.parametrize("who", ["wrong", "unknown", "in two organisations", "disabled"])
+async def test_each_attempt_costs_one_comparison(
+    who: str, logins: Logins, ana: Tenant, new_tenant: NewTenant, keyed_database: Database
+):
+    email = f"nobody-{uuid4()}@example.com" if who == "unknown" else ana.email
+    if who == "in two organisations":
+        await new_tenant(email=ana.email)
+    if who == "disabled":
+        async with keyed_database.direct(ana.org_id) as connection:
+            await connection.execute("update accounts set disabled_at = now() where org_id = $1", ana.org_id)
+    with patch.object(
+        argon2.PasswordHasher, "verify", autospec=True, side_effect=argon2.PasswordHasher.verify
+    ) as verify:
+        assert await failures(logins, email, 1) == [LoginRefused]
+    assert verify.call_count == 1
+
+
+async def test_known_and_unknown_are_told_the_same_time(logins: Logins, ana: Tenant):
+    home = f"203.0.113.{uuid4().int % 250}"
+    await logins.login(attempt(ana.email, PASSWORD, home))
+    told = []
+    for email in (ana.email, f"nobody-{uuid4()}@example.com"):
+        answers = await asyncio.gather(
+            *(logins.login(attempt(email, address=home)) for _ in range(11)), return_exceptions=True
+        )
+        [refusal] = [answer for answer in answers if isinstance(answer, TooManyLogins)]
+        told.append(refusal.retry_after)
+    assert all(50 < seconds <= 60 for seconds in told)
 
 
 async def test_logins_are_written_down_and_what_was_typed_is_not(logins: Logins, ana: Tenant, keyed_database: Database):

@@ -27,7 +27,7 @@ class AccessCalls:
         Args:
             email: The address of the account; its case does not matter.
             password: Its password.
-            organization: The organisation's name, where the address has accounts with this password in several.
+            organization: The organisation's name. Without it the account is the oldest of this address.
 
         Raises:
             LoginRefusedError: The address or the password is wrong.

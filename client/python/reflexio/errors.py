@@ -24,13 +24,12 @@ ReflexioError
 ├── UnauthenticatedError                       no API key, or not a valid one
 │   ├── ApiKeyMissingError                     the server asks for one, and none was given
 │   ├── ApiKeyInvalidError                     it is unknown or revoked, or its account is disabled
-│   └── LoginRefusedError                      the address or the password is wrong
+│   └── LoginRefusedError                      address or password wrong, or the organisation is to be named
 ├── PermissionDeniedError                      the API key may not do this
 ├── NotFoundError
 ├── FailedPreconditionError
 │   ├── ModelUnavailableError                  an embedding model cannot be loaded, or fails on a query
 │   ├── ReindexUnderWayError                   the change to another embedding model is under way
-│   ├── OrganizationNeededError                the address has accounts in several organisations; name one
 │   ├── LastAdminError                         the organisation would have no administrator left
 │   ├── TooManyApiKeysError                    the account has as many keys as it may have
 │   └── NoAccountError                         the caller has no account, and none was named
@@ -186,7 +185,10 @@ class ApiKeyInvalidError(UnauthenticatedError):
 
 
 class LoginRefusedError(UnauthenticatedError):
-    """The email address is unknown, the password wrong, or the account disabled."""
+    """The email address is unknown, the password wrong, or the account disabled.
+
+    Where no organisation is named, the account is the oldest of the address.
+    """
 
     reason = "LOGIN_REFUSED"
 
@@ -219,12 +221,6 @@ class ReindexUnderWayError(FailedPreconditionError):
     """The change to another embedding model is under way."""
 
     reason = "REINDEX_UNDER_WAY"
-
-
-class OrganizationNeededError(FailedPreconditionError):
-    """The address has accounts with this password in several organisations: name one of them."""
-
-    reason = "ORGANIZATION_NEEDED"
 
 
 class LastAdminError(FailedPreconditionError):

@@ -71,7 +71,9 @@ ApiKey = Annotated[
 ]
 Organization = Annotated[
     str,
-    typer.Option("--organization", metavar="NAME", help="Where your address has accounts in several organisations."),
+    typer.Option(
+        "--organization", metavar="NAME", help="Where your address has an older account in another organisation."
+    ),
 ]
 Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="reader, member or admin.")]
 Timeout = Annotated[

@@ -50,7 +50,6 @@ class Reason(Enum):
     PERMISSION_DENIED = auto()
     LOGIN_REFUSED = auto()
     TOO_MANY_LOGINS = auto()
-    ORGANIZATION_NEEDED = auto()
     NAME_TAKEN = auto()
     NOT_FOUND = auto()
     LAST_ADMIN = auto()

@@ -6,7 +6,6 @@ ReflexioError
 ├── PermissionDenied           the caller's role is too small
 ├── LoginRefused               unknown address, wrong password or disabled account
 ├── TooManyLogins
-├── OrganizationNeeded         the address and password fit several accounts
 ├── NameTaken
 ├── NotFound                   nothing of this name that the caller may know of
 ├── LastAdmin                  an organisation would be left without one
@@ -56,12 +55,15 @@ class PermissionDenied(ReflexioError):
 
 
 class LoginRefused(ReflexioError):
-    """The address is unknown, the password wrong or the account disabled. Which of these is not told."""
+    """There is no such account with this password, or it is disabled. Which of these is not told.
+
+    Where no organisation is named, the account is the oldest of the address.
+    """
 
     reason = Reason.LOGIN_REFUSED
 
     def __init__(self) -> None:
-        super().__init__("the email address or the password is wrong")
+        super().__init__("the email address or the password is wrong; correct them, or name the organisation")
 
 
 class TooManyLogins(ReflexioError):
@@ -74,15 +76,6 @@ class TooManyLogins(ReflexioError):
         """`seconds` is when the next one is let through."""
         super().__init__(f"too many logins failed; try again in {seconds:.0f} seconds")
         self.retry_after = seconds
-
-
-class OrganizationNeeded(ReflexioError):
-    """The address and the password fit accounts of several organisations."""
-
-    reason = Reason.ORGANIZATION_NEEDED
-
-    def __init__(self) -> None:
-        super().__init__("this address has accounts with this password in several organisations; name one of them")
 
 
 class NameTaken(ReflexioError):

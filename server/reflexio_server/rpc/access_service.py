@@ -1,5 +1,6 @@
 """AccessService: logins, keys, accounts, organisations, certificates and the audit trail."""
 
+import math
 from dataclasses import dataclass
 
 from reflexio.v1 import access_service_pb2 as pb
@@ -33,9 +34,7 @@ class AccessService(rpc.AccessServiceServicer):
             return pb.LoginResponse(
                 api_key=new_key(), organization_id=LOCAL_CALLER.org_id, organization_name=LOCAL_CALLER.org_name
             )
-        attempt = Attempt(
-            normalized(request.email), request.password, request.organization_name, address_of(context), call_id.get()
-        )
+        attempt = _attempt(request, request.password, context)
         account, made = await self.logins.login(attempt)
         return pb.LoginResponse(
             api_key=made.secret,
@@ -45,13 +44,7 @@ class AccessService(rpc.AccessServiceServicer):
         )
 
     async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Context) -> pb.ChangePasswordResponse:
-        attempt = Attempt(
-            normalized(request.email),
-            request.current_password,
-            request.organization_name,
-            address_of(context),
-            call_id.get(),
-        )
+        attempt = _attempt(request, request.current_password, context)
         revoked = await self.logins.change_password(attempt, request.new_password, revoke_keys=request.revoke_api_keys)
         return pb.ChangePasswordResponse(revoked_api_keys_count=revoked)
 
@@ -160,3 +153,15 @@ class AccessService(rpc.AccessServiceServicer):
         )
         events, token = page.cut(found, lambda event: event.event_id)
         return pb.ListAuditEventsResponse(events=map(messages.event_to, events), next_page_token=token)
+
+
+def _attempt(request: pb.LoginRequest | pb.ChangePasswordRequest, password: str, context: Context) -> Attempt:
+    remaining = context.time_remaining()
+    return Attempt(
+        normalized(request.email),
+        password,
+        request.organization_name,
+        address_of(context),
+        call_id.get(),
+        math.inf if remaining is None else remaining,
+    )

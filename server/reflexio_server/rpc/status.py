@@ -39,7 +39,6 @@ STATUS_CODES = {
     Reason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     Reason.LOGIN_REFUSED: grpc.StatusCode.UNAUTHENTICATED,
     Reason.TOO_MANY_LOGINS: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.ORGANIZATION_NEEDED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.NAME_TAKEN: grpc.StatusCode.ALREADY_EXISTS,
     Reason.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Reason.LAST_ADMIN: grpc.StatusCode.FAILED_PRECONDITION,

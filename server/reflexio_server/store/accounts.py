@@ -50,11 +50,11 @@ _UPDATE = """
 """
 
 # The organisation is not known yet: this is how it is found.
-_CANDIDATES = """
+_CANDIDATE = """
     select a.org_id, o.name, a.account_id, a.role, a.password_hash, a.disabled_at is not null
     from accounts a join organizations o on o.org_id = a.org_id
     where a.email = $1 and ($2 = '' or o.name = $2)
-    order by a.account_id limit $3
+    order by a.account_id limit 1
 """
 
 _SET_HASH = "update accounts set password_hash = $3 where org_id = $1 and account_id = $2"
@@ -110,14 +110,14 @@ async def update(
     return _account(await connection.fetchrow(_UPDATE, org_id, email, role, disabled, password_hash))
 
 
-async def candidates(database: Database, email: str, organization: str, limit: int) -> Sequence[Candidate]:
-    """The accounts of an address in all organisations, or in the one that is named."""
+async def candidate(database: Database, email: str, organization: str) -> Candidate | None:
+    """The account of an address in the organisation that is named; where that is empty, the oldest in any of them."""
     async with database.direct(Purpose.CREDENTIALS) as connection:
-        rows = await connection.fetch(_CANDIDATES, email, organization, limit)
-    return [
-        Candidate(OrgId(org_id), org_name, account_id, AccessRole(role), password_hash, disabled)
-        for org_id, org_name, account_id, role, password_hash, disabled in rows
-    ]
+        row = await connection.fetchrow(_CANDIDATE, email, organization)
+    if row is None:
+        return None
+    org_id, org_name, account_id, role, password_hash, disabled = row
+    return Candidate(OrgId(org_id), org_name, account_id, AccessRole(role), password_hash, disabled)
 
 
 async def warn_if_there_are_any(database: Database) -> None:

@@ -296,7 +296,7 @@ class LoginRequest(_message.Message):
     password: _builtins.str
     """Its password."""
     organization_name: _builtins.str
-    """The organisation's name. Needed only where the address has accounts with the same password in several."""
+    """The organisation's name. Empty: the account is the oldest of this address; its other accounts need the name."""
     def __init__(
         self,
         *,
@@ -366,7 +366,7 @@ class ChangePasswordRequest(_message.Message):
     new_password: _builtins.str
     """The next one, of 12 characters at least."""
     organization_name: _builtins.str
-    """The organisation's name. Needed only where the address has accounts with the same password in several."""
+    """The organisation's name. Empty: the account is the oldest of this address; its other accounts need the name."""
     revoke_api_keys: _builtins.bool
     """Whether to revoke all keys of the account."""
     def __init__(

@@ -112,17 +112,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "ERROR_REASON_PERMISSION_DENIED", "metadata": {"needed": "admin", "role": "member"}}
     """
     ERROR_REASON_LOGIN_REFUSED: _ErrorReason.ValueType  # 33
-    """UNAUTHENTICATED. The address is unknown, the password is wrong, or the account is disabled; which is not told.
+    """UNAUTHENTICATED. The address is unknown, the password is wrong, or the account is disabled; which is not told. Where
+    no organisation is named, the account is the oldest of the address.
         {"reason": "ERROR_REASON_LOGIN_REFUSED", "metadata": {}}
     """
     ERROR_REASON_TOO_MANY_LOGINS: _ErrorReason.ValueType  # 34
     """RESOURCE_EXHAUSTED. Too many logins failed, for this address or from this client; a google.rpc.RetryInfo says when
     to try again. The password was not looked at.
         {"reason": "ERROR_REASON_TOO_MANY_LOGINS", "metadata": {}}
-    """
-    ERROR_REASON_ORGANIZATION_NEEDED: _ErrorReason.ValueType  # 35
-    """FAILED_PRECONDITION. The address has accounts with this password in several organisations: name one of them.
-        {"reason": "ERROR_REASON_ORGANIZATION_NEEDED", "metadata": {}}
     """
     ERROR_REASON_NAME_TAKEN: _ErrorReason.ValueType  # 36
     """ALREADY_EXISTS. There is an account of the organisation, an organisation, or a certificate identity of this name.
@@ -249,17 +246,14 @@ administrator of organisation 1, which is that of the service's operator. Nothin
     {"reason": "ERROR_REASON_PERMISSION_DENIED", "metadata": {"needed": "admin", "role": "member"}}
 """
 ERROR_REASON_LOGIN_REFUSED: ErrorReason.ValueType  # 33
-"""UNAUTHENTICATED. The address is unknown, the password is wrong, or the account is disabled; which is not told.
+"""UNAUTHENTICATED. The address is unknown, the password is wrong, or the account is disabled; which is not told. Where
+no organisation is named, the account is the oldest of the address.
     {"reason": "ERROR_REASON_LOGIN_REFUSED", "metadata": {}}
 """
 ERROR_REASON_TOO_MANY_LOGINS: ErrorReason.ValueType  # 34
 """RESOURCE_EXHAUSTED. Too many logins failed, for this address or from this client; a google.rpc.RetryInfo says when
 to try again. The password was not looked at.
     {"reason": "ERROR_REASON_TOO_MANY_LOGINS", "metadata": {}}
-"""
-ERROR_REASON_ORGANIZATION_NEEDED: ErrorReason.ValueType  # 35
-"""FAILED_PRECONDITION. The address has accounts with this password in several organisations: name one of them.
-    {"reason": "ERROR_REASON_ORGANIZATION_NEEDED", "metadata": {}}
 """
 ERROR_REASON_NAME_TAKEN: ErrorReason.ValueType  # 36
 """ALREADY_EXISTS. There is an account of the organisation, an organisation, or a certificate identity of this name.
