@@ -258,11 +258,7 @@ class Application:
 
     def _watch(self, url: str, revive: Callable[[], bool] | None, started: AsyncExitStack) -> None:
         watch = DatabaseWatch(
-            url,
-            on_change=self._on_database,
-            in_outage=self._in_outage,
-            revive=revive,
-            hint=self._database.missed,
+            url, on_change=self._on_database, in_outage=self._in_outage, revive=revive, hint=self._database.missed
         )
         watch.start()
         started.push_async_callback(watch.stop)

@@ -85,16 +85,20 @@ REQUIREMENTS = {
 """By the name of a method on the wire. Health and reflection are not ours and need nothing."""
 
 
+def is_enough(caller: Caller, requirement: Requirement) -> bool:
+    """Whether who calls may do what asks for `requirement`."""
+    if requirement is Requirement.NOTHING:
+        return True
+    return caller.is_operator if requirement is Requirement.OPERATOR else caller.role >= _LEAST[requirement]
+
+
 def require(caller: Caller, requirement: Requirement) -> None:
     """Let through who may do what asks for `requirement`.
 
     Raises:
         PermissionDenied: The caller may not.
     """
-    if requirement is Requirement.NOTHING:
-        return
-    enough = caller.is_operator if requirement is Requirement.OPERATOR else caller.role >= _LEAST[requirement]
-    if not enough:
+    if not is_enough(caller, requirement):
         raise PermissionDenied(requirement.name.lower(), caller.role.name.lower(), caller.org_id)
 
 

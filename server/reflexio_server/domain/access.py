@@ -65,6 +65,8 @@ class CertificateIdentity:
 class AuditOutcome(Enum):
     """How an act that was recorded ended."""
 
+    ATTEMPTED = "attempted"
+    """It was about to be done. Another event of the same request says how it ended."""
     DONE = "done"
     FAILED = "failed"
 

@@ -15,7 +15,11 @@ from reflexio_server.domain.access import (
 )
 from reflexio_server.rpc.translate import timestamp_to
 
-_OUTCOMES = {AuditOutcome.DONE: pb.AUDIT_OUTCOME_DONE, AuditOutcome.FAILED: pb.AUDIT_OUTCOME_FAILED}
+_OUTCOMES = {
+    AuditOutcome.ATTEMPTED: pb.AUDIT_OUTCOME_ATTEMPTED,
+    AuditOutcome.DONE: pb.AUDIT_OUTCOME_DONE,
+    AuditOutcome.FAILED: pb.AUDIT_OUTCOME_FAILED,
+}
 
 
 def role_from(role: Role.ValueType) -> AccessRole | None:

@@ -49,7 +49,11 @@ DELETE_CERTIFICATE_IDENTITY = _method("DeleteCertificateIdentity")
 LIST_AUDIT_EVENTS = _method("ListAuditEvents")
 
 _ROLE_NUMBERS = {name: number for number, name in ROLES.items()}
-_OUTCOMES = {pb.AUDIT_OUTCOME_DONE: "done", pb.AUDIT_OUTCOME_FAILED: "failed"}
+_OUTCOMES = {
+    pb.AUDIT_OUTCOME_ATTEMPTED: "attempted",
+    pb.AUDIT_OUTCOME_DONE: "done",
+    pb.AUDIT_OUTCOME_FAILED: "failed",
+}
 _EVERYTHING = 2**62
 
 T = TypeVar("T")

@@ -30,11 +30,13 @@ class _AuditOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditOut
     AUDIT_OUTCOME_UNSPECIFIED: _AuditOutcome.ValueType  # 0
     """Not given."""
     AUDIT_OUTCOME_DONE: _AuditOutcome.ValueType  # 1
-    """It was asked for by somebody who may, and nothing else was recorded of it: it was done, or its server ended
-    meanwhile.
-    """
+    """It was done."""
     AUDIT_OUTCOME_FAILED: _AuditOutcome.ValueType  # 2
-    """It failed, and changed nothing unless the same request has another event: a login that was refused, for example."""
+    """It failed or was given up, and changed nothing; of a stream, what was answered before that stays."""
+    AUDIT_OUTCOME_ATTEMPTED: _AuditOutcome.ValueType  # 3
+    """It was about to be done. Another event of the same request says how it ended; without one, its server ended, or
+    lost its database, meanwhile.
+    """
 
 class AuditOutcome(_AuditOutcome, metaclass=_AuditOutcomeEnumTypeWrapper):
     """An AuditOutcome says how an act that was recorded ended."""
@@ -42,11 +44,13 @@ class AuditOutcome(_AuditOutcome, metaclass=_AuditOutcomeEnumTypeWrapper):
 AUDIT_OUTCOME_UNSPECIFIED: AuditOutcome.ValueType  # 0
 """Not given."""
 AUDIT_OUTCOME_DONE: AuditOutcome.ValueType  # 1
-"""It was asked for by somebody who may, and nothing else was recorded of it: it was done, or its server ended
-meanwhile.
-"""
+"""It was done."""
 AUDIT_OUTCOME_FAILED: AuditOutcome.ValueType  # 2
-"""It failed, and changed nothing unless the same request has another event: a login that was refused, for example."""
+"""It failed or was given up, and changed nothing; of a stream, what was answered before that stays."""
+AUDIT_OUTCOME_ATTEMPTED: AuditOutcome.ValueType  # 3
+"""It was about to be done. Another event of the same request says how it ended; without one, its server ended, or
+lost its database, meanwhile.
+"""
 Global___AuditOutcome: _TypeAlias = AuditOutcome  # noqa: Y015
 
 @_typing.final

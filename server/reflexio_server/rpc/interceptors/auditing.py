@@ -1,17 +1,22 @@
 """What administrators do to whole data sets is recorded here; what they do to accounts and keys, where it is done."""
 
-import contextlib
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+
 from reflexio_server.access.caller import current_caller
+from reflexio_server.access.policy import Requirement, is_enough
 from reflexio_server.domain.access import AuditOutcome
 from reflexio_server.domain.errors import ReflexioError
 from reflexio_server.rpc.authors import author_of
 from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
 from reflexio_server.store import audit
 from reflexio_server.store.database import Database
+
+_log = structlog.get_logger("reflexio.rpc")
 
 
 def _user(user_id: str) -> str:
@@ -23,13 +28,18 @@ def _retention(request: Any) -> str:
     return f"{request.max_age.seconds} seconds" if request.HasField("max_age") else "for ever"
 
 
-AUDITED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+def _export(request: Any) -> str | None:
+    # That of one user is reading, which any key may do as often as it likes: the trail, never pruned, would be its to
+    # fill. So would it be with what is refused for want of a role.
+    if request.user_id or not is_enough(current_caller.get(), Requirement.ADMIN):
+        return None
+    return "everything"
+
+
+AUDITED: Mapping[str, tuple[str, Callable[[Any], str | None]]] = {
     "/reflexio.v1.RequestService/DeleteAllInteractions": ("delete_all_interactions", lambda _: "everything"),
     "/reflexio.v1.DataService/EraseUser": ("erase_user", lambda request: _user(request.user_id)),
-    "/reflexio.v1.DataService/ExportData": (
-        "export_data",
-        lambda request: _user(request.user_id) if request.user_id else "everything",
-    ),
+    "/reflexio.v1.DataService/ExportData": ("export_data", _export),
     "/reflexio.v1.DataService/ImportData": ("import_data", lambda _: "a stream of requests"),
     "/reflexio.v1.DataService/UpdateRetention": ("update_retention", _retention),
     "/reflexio.v1.ServerService/StartReindex": (
@@ -38,11 +48,11 @@ AUDITED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     ),
     "/reflexio.v1.ServerService/CancelReindex": ("cancel_reindex", lambda _: "the change under way"),
 }
-"""By method: what it is called in the trail, and on what it is done."""
+"""By method: what it is called in the trail, and on what it is done; None where it is not recorded."""
 
 
 class Auditing(CallInterceptor):
-    """Records an act before it is done, so that none is done without a trace; and again where it fails."""
+    """Records an act before it is done, so that none is done without a trace; and again how it ended."""
 
     def __init__(self, database: Database) -> None:
         super().__init__()
@@ -56,14 +66,24 @@ class Auditing(CallInterceptor):
         """Record the call, and make it."""
         action, target_of = AUDITED[method]
         target = target_of(request)
-        await self._record(context, action, target, AuditOutcome.DONE)
-        try:
+        if target is None:
             return await proceed(request, context)
-        except Exception:
-            # What went wrong is more than that it could not be written down.
-            with contextlib.suppress(ReflexioError):
-                await self._record(context, action, target, AuditOutcome.FAILED)
+        await self._record(context, action, target, AuditOutcome.ATTEMPTED)
+        try:
+            answer = await proceed(request, context)
+        except BaseException:
+            # A caller who hangs up is among them. What follows is written also if the call is ended once more.
+            await asyncio.shield(self._record_end(context, action, target, AuditOutcome.FAILED))
             raise
+        await asyncio.shield(self._record_end(context, action, target, AuditOutcome.DONE))
+        return answer
+
+    async def _record_end(self, context: Context, action: str, target: str, outcome: AuditOutcome) -> None:
+        try:
+            await self._record(context, action, target, outcome)
+        except ReflexioError as error:
+            # What was done, or went wrong, is more than that it could not be written down.
+            _log.warning("how an act ended was not recorded", act=action, reason=error.reason.name)
 
     async def _record(self, context: Context, action: str, target: str, outcome: AuditOutcome) -> None:
         org_id = current_caller.get().org_id
