@@ -103,10 +103,20 @@ def test_a_key_is_sent_to_the_server_it_is_of_and_to_no_other(run, ana, home, se
     for other in (f"https://{bare}", with_or_without_tls, f"{name}0", server.url):
         assert credentials_for(home, other) == ""
     second = run("login", "anybody@example.com", "--password-stdin", "--url", server.url, stdin="x")
-    assert "asks for no keys" in second.stdout
-    assert len(json.loads(home.read_text())) == 2
+    assert "asks for no keys; nothing was kept" in second.stdout
+    assert json.loads(home.read_text()) == kept
     assert run("whoami", "--help").exit_code == 2
     assert run("interactions", "u").exit_code == 0
+
+
+def test_a_server_without_keys_takes_no_place_of_a_key(run, home, server):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(credentials.FILE_VARIABLE, str(home))
+        credentials.keep(server.url, "rflx-good", "ana@example.com")
+    before = home.read_text()
+    done = run("login", "ana@example.com", "--password-stdin", "--json", "--url", server.url, stdin="x")
+    assert (done.exit_code, json.loads(done.stdout)["credentials_file"]) == (0, None)
+    assert home.read_text() == before
 
 
 def credentials_for(home: Path, url: str) -> str:

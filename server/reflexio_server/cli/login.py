@@ -33,12 +33,15 @@ def login(
     with connected(url, "", timeout) as client:
         password = asked_for("Password", from_stdin=password_stdin)
         token = client.login(email, password, organization or None)
+        where = client.url_endpoint
+    file = None
+    # A server that asks for no keys makes one up, which would take the place of a good one.
+    if token.key is not None:
         try:
-            file = credentials.keep(client.url_endpoint, token.api_key, email)
+            file = credentials.keep(where, token.api_key, email)
         except OSError as error:
             say_error(f"the key cannot be kept: {error}")
             raise typer.Exit(1) from None
-        where = client.url_endpoint
     if json_document:
         print_json(
             {
@@ -47,10 +50,10 @@ def login(
                 "organization_name": token.organization_name,
                 "role": token.key.role if token.key is not None else None,
                 "api_key_id": token.key.api_key_id if token.key is not None else None,
-                "credentials_file": str(file),
+                "credentials_file": str(file) if file is not None else None,
             }
         )
     elif token.key is None:
-        print_line(f"{where} asks for no keys: everybody may do everything there")
+        print_line(f"{where} asks for no keys; nothing was kept")
     else:
         print_line(f"logged in at {where} as {token.key.role} of {token.organization_name}; the key is in {file}")
