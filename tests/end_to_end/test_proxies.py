@@ -63,6 +63,21 @@ def test_calls_and_streams_go_through_a_proxy_to_both_replicas(proxied, servers)
         stranger.whoami()
 
 
+def test_a_proxy_slows_who_logs_in_without_end_and_nobody_else(proxied):
+    url, tls = proxied
+    answers = []
+    with reflexio.ReflexioClient(url_endpoint=url, tls=tls) as client:
+        for _ in range(40):
+            try:
+                client.login("ana@example.com", "guess")
+                answers.append("")
+            except reflexio.ResourceExhaustedError as refusal:
+                answers.append(str(refusal))
+        assert answers[:30] == [""] * 30
+        assert "too many logins from this address" in answers[-1]
+        assert client.whoami().role == "admin"
+
+
 def _base64(data):
     return base64.b64encode(data).decode()
 
