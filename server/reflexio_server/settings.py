@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         10_000, ge=1, description="How many connections a server process keeps; further ones are closed at once."
     )
     max_calls_per_connection: int = Field(
-        1024,
+        128,
         ge=1,
         description="How many calls one connection may have open at once; its client holds back further ones.",
     )

@@ -110,7 +110,7 @@ class AuditEvent:
     action: str
     target: str
     outcome: str
-    """`done` or `failed`; of acts on data `attempted` before that: another event of the same request says the end."""
+    """`done` or `failed`. Acts on data are `attempted` first: another event of the same request says how they ended."""
     address: str
     """The network address it came from; empty where there is none."""
     request_id: str
