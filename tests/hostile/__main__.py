@@ -16,10 +16,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--idle", type=int, default=1000, help="connections that do nothing meanwhile")
     parser.add_argument("--tls", action="store_true", help="attack a server that speaks TLS, and renew its certificate")
+    parser.add_argument(
+        "--keys", action="store_true", help="attack a server that asks for keys, with good and bad ones"
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        attack = campaign(Path(folder), seconds=chosen.seconds, seed=chosen.seed, idle=chosen.idle, tls=chosen.tls)
-        report = asyncio.run(attack)
+        options = {name: getattr(chosen, name) for name in ("seconds", "seed", "idle", "tls", "keys")}
+        report = asyncio.run(campaign(Path(folder), **options))
     print("answers:", dict(report.outcomes.counts.most_common()))
     # Those that do not answer a ping are dropped after a while, as they should be.
     print(f"{report.nonsense} connections talked nonsense, {report.idle_kept} of {chosen.idle} idle ones were kept,")

@@ -3,11 +3,13 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode
+from reflexio_server.access.keys import new_key
 
 from tests.hostile.messages import request_bytes
 from tests.rpc.baseline import Baseline
@@ -71,9 +73,14 @@ class Outcomes:
 
 
 async def call_at_random(
-    channel: grpc.aio.Channel, dice: random.Random, there: Baseline, outcomes: Outcomes, enough: asyncio.Event
+    channel: grpc.aio.Channel,
+    dice: random.Random,
+    there: Baseline,
+    outcomes: Outcomes,
+    enough: asyncio.Event,
+    keys: Sequence[str] = (),
 ) -> None:
-    """Make one call after the other."""
+    """Make one call after the other; with one of the keys, a bad one or none, where there are any."""
     while not enough.is_set():
         if not dice.randrange(12):
             await _call_something_else(channel, dice, outcomes)
@@ -85,7 +92,10 @@ async def call_at_random(
             "_stream" if descriptor.server_streaming else "_unary"
         )
         rpc = getattr(channel, kind)(path_of(method))
-        options: dict[str, Any] = {"metadata": _metadata(dice), "timeout": dice.choice((30, 30, 30, 0.05, 0.001))}
+        options: dict[str, Any] = {
+            "metadata": [*_metadata(dice), *_key(dice, keys)],
+            "timeout": dice.choice((30, 30, 30, 0.05, 0.001)),
+        }
         sent = requests if descriptor.client_streaming else requests[0]
         outcomes.note(f"{method} {requests!r}"[:400], await _outcome(rpc, sent, descriptor, options, dice))
 
@@ -135,6 +145,14 @@ async def _call_something_else(channel: grpc.aio.Channel, dice: random.Random, o
         outcomes.note(f"{path} {data!r}"[:300], refusal_of(error))
     else:
         outcomes.note(path, None)
+
+
+def _key(dice: random.Random, keys: Sequence[str]) -> list[tuple[str, str]]:
+    if not keys or not dice.randrange(12):
+        return []
+    good = dice.choice(keys)
+    key = dice.choice((*[good] * 16, new_key(), good[:-1], good.upper(), "rflx-"))
+    return [("authorization", f"Bearer {key}")]
 
 
 def _metadata(dice: random.Random) -> list[tuple[str, str | bytes]]:

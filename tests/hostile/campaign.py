@@ -3,6 +3,7 @@
 import asyncio
 import random
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -10,12 +11,15 @@ from uuid import uuid4
 import grpc
 import reflexio
 from reflexio import TlsOptions
+from reflexio_server.access.caller import AccessRole
+from reflexio_server.store.attached import attached
 
 from tests.certificates import Authority, Files
 from tests.end_to_end.stand.server_process import ServerProcess
 from tests.hostile.calls import Outcomes, call_at_random
 from tests.hostile.footprint import Footprint, at_rest
 from tests.hostile.garbage import PREFACE, SETTINGS, RawConnection, talk_nonsense, talk_slowly, talk_through_tls
+from tests.identity.tenants import make_tenant
 from tests.rpc.baseline import publish_baseline
 from tests.rpc.wire import Caller
 
@@ -55,7 +59,7 @@ class Report:
 class _Attacked:
     """A server under attack, and how its callers reach it."""
 
-    def __init__(self, folder: Path, *, tls: bool) -> None:
+    def __init__(self, folder: Path, *, tls: bool, keys: bool) -> None:
         flags = ["--data-dir", str(folder / "data"), "--index-memory-mb", "16", "--handshake-seconds", "2"]
         self.tls: TlsOptions | None = None
         self.context: ssl.SSLContext | None = None
@@ -67,12 +71,39 @@ class _Attacked:
             self.tls = TlsOptions(ca_cert=self._files.ca)
             self.context = ssl.create_default_context(cafile=str(self._files.ca))
             self.context.set_alpn_protocols(["h2"])
+        if keys:
+            flags += ["--auth", "api-key"]
+        self._asks_for_keys = keys
+        self._data = folder / "data"
+        self.keys: Sequence[str] = ()
+        """Those that attackers have: of one organisation, of each role."""
+        self.key_of_others = ""
+        """That of somebody else, who is served meanwhile."""
         self.process = ServerProcess(folder, "attacked", *flags)
+
+    async def start(self) -> None:
+        """Start it."""
+        await asyncio.to_thread(self.process.start)
+
+    async def make_keys(self) -> None:
+        """Make what keys it asks for: new ones, since attackers may have revoked theirs."""
+        if not self._asks_for_keys:
+            return
+        async with attached(None, self._data) as database:
+            # Keys of small numbers are the first that are revoked by chance.
+            theirs, others = [await make_tenant(database) for _ in range(6)][-2:]
+        self.keys = list(theirs.keys.values())
+        self.key_of_others = others.keys[AccessRole.MEMBER]
 
     @property
     def url(self) -> str:
         """Where it is, as users write it."""
         return f"{'https' if self.tls is not None else 'http'}://{self.process.target}"
+
+    @property
+    def metadata(self) -> Sequence[tuple[str, str]]:
+        """What an administrator of the attackers sends with a call."""
+        return [("authorization", f"Bearer {self.keys[-1]}")] if self.keys else []
 
     def channel(self) -> grpc.aio.Channel:
         """A connection of its own."""
@@ -88,7 +119,9 @@ class _Attacked:
         self._files.put(self._authority.issue("localhost", "127.0.0.1"), self._authority)
 
 
-async def campaign(folder: Path, *, seconds: float, seed: int, idle: int, tls: bool = False) -> Report:
+async def campaign(
+    folder: Path, *, seconds: float, seed: int, idle: int, tls: bool = False, keys: bool = False
+) -> Report:
     """Attack a server for so long.
 
     Args:
@@ -97,11 +130,12 @@ async def campaign(folder: Path, *, seconds: float, seed: int, idle: int, tls: b
         seed: Of everything that is random.
         idle: How many connections do nothing meanwhile.
         tls: Whether it speaks TLS; its certificate is renewed again and again then.
+        keys: Whether it asks for keys; attackers have some of one organisation then, and guess others.
     """
-    attacked = _Attacked(folder, tls=tls)
+    attacked = _Attacked(folder, tls=tls, keys=keys)
     server = attacked.process
-    await asyncio.to_thread(server.start)
     try:
+        await attacked.start()
         outcomes = Outcomes()
         await _attack(attacked, seconds / 3, random.Random(seed), outcomes, idle)
         before = await at_rest(server.process.pid, server.port, own=0)
@@ -116,8 +150,9 @@ async def _attack(
     attacked: _Attacked, seconds: float, dice: random.Random, outcomes: Outcomes, idle: int
 ) -> tuple[int, int, int]:
     port = attacked.process.port
+    await attacked.make_keys()
     channels = [attacked.channel() for _ in range(CALLERS)]
-    there = await publish_baseline(Caller("", channel=channels[0]), "attacked")
+    there = await publish_baseline(Caller("", attacked.metadata, channels[0]), "attacked")
     enough = asyncio.Event()
     idlers = [RawConnection(port, PREFACE + SETTINGS) for _ in range(idle)]
     async with asyncio.TaskGroup() as group:
@@ -127,7 +162,7 @@ async def _attack(
             nonsense.append(group.create_task(talk_through_tls(port, attacked.context, _own(dice), enough)))
             group.create_task(_renew(attacked, enough))
         for channel in channels:
-            group.create_task(call_at_random(channel, _own(dice), there, outcomes, enough))
+            group.create_task(call_at_random(channel, _own(dice), there, outcomes, enough, attacked.keys))
         served = group.create_task(_be_served(attacked, enough))
         await asyncio.sleep(seconds)
         enough.set()
@@ -155,7 +190,7 @@ async def _be_served(attacked: _Attacked, enough: asyncio.Event) -> int:
     user = str(uuid4())
     while not enough.is_set():
         # A client of its own each time: it connects, and is shown a certificate, again and again.
-        async with reflexio.AsyncReflexioClient(url_endpoint=attacked.url, tls=attacked.tls) as client:
+        async with reflexio.AsyncReflexioClient(attacked.key_of_others, attacked.url, tls=attacked.tls) as client:
             content = f"number {count} of {user}"
             await client.publish_interaction(user, [{"content": content}])
             [newest] = (await client.get_interactions(user, top_k=1)).interactions
