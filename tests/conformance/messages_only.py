@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from tests.conformance.languages import GENERATE, CannotInstall, DoesNotBuild, Language
 
+# Debian's, by its path: what else is called so may be rustup's, which has a toolchain for some users only.
 _CARGO = [
-    "cargo",
+    "/usr/bin/cargo",
+    "--config",
+    "build.rustc='/usr/bin/rustc'",
     "--config",
     "source.crates-io.replace-with='debian'",
     "--config",
@@ -63,7 +66,7 @@ RUST = MessagesOnly(
         title="Rust",
         runner=[],
         debian=["cargo", "librust-prost-build-dev", "librust-prost-dev", "librust-prost-types-dev", "rustc"],
-        tools=["cargo", "rustc", "/usr/share/cargo/registry/prost-build-0.11.6"],
+        tools=["/usr/bin/cargo", "/usr/bin/rustc", "/usr/share/cargo/registry/prost-build-0.11.6"],
         build=[
             ["mkdir", "-p", f"{_RUST}/rewritten"],
             ["buf", "build", "--path", "proto/reflexio", "--as-file-descriptor-set", "-o", f"{_RUST}/contract.binpb"],

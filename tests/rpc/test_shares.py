@@ -27,7 +27,7 @@ LIMITS = {
 def keyed(postgres):
     """A server, and two organisations that share it."""
     url = postgres.new_database()
-    with running_server(url, auth="api-key", **LIMITS) as server:
+    with running_server(url, auth="api-key", drain_seconds=0.5, **LIMITS) as server:
         yield server, made(url), made(url)
 
 
