@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import pytest
-from reflexio_server.rpc.authors import address_of, network_of
+from reflexio_server.rpc.authors import address_of, client_of
 from reflexio_server.rpc.interceptors.base import Context
 
 
@@ -45,4 +45,4 @@ def test_the_address_without_its_port(peer: str, address: str):
     ],
 )
 def test_whose_calls_without_a_key_are_counted_together(peer: str, network: str):
-    assert network_of(cast(Context, cast(Any, Connected(peer)))) == network
+    assert client_of(cast(Context, cast(Any, Connected(peer)))) == network

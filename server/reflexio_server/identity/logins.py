@@ -10,7 +10,6 @@ anybody's address, and learn of the others by its own password. Where no organis
 """
 
 import asyncio
-import ipaddress
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from reflexio_server.access.caller import OPERATOR
 from reflexio_server.access.keys import MOST_KEYS, new_key
+from reflexio_server.access.network import network_of
 from reflexio_server.access.passwords import Passwords
 from reflexio_server.domain.access import AuditOutcome, Author, NewApiKey
 from reflexio_server.domain.errors import TooManyCalls
@@ -52,13 +52,6 @@ class Attempt:
     request_id: str
     seconds_left: float = math.inf
     """How long the caller waits for an answer."""
-
-    @property
-    def network(self) -> str:
-        """What counts as one client: its address, or the /64 that one customer has many IPv6 addresses of."""
-        if ":" not in self.address:
-            return self.address
-        return str(ipaddress.IPv6Network((self.address, 64), strict=False).network_address)
 
     @property
     def author(self) -> Author:
@@ -119,14 +112,15 @@ class Logins:
         loop = asyncio.get_running_loop()
         not_before = loop.time() + LEAST_SECONDS
         # By the name that was given, so that it says nothing of accounts in other organisations.
-        whose = (attempt.email, attempt.organization, attempt.network)
+        client = network_of(attempt.address)
+        whose = (attempt.email, attempt.organization, client)
         known = bucket_name("known", *whose)
         if await login_limits.is_marked(self._database, known):
             buckets = [Bucket(bucket_name("place", *whose), size=10, seconds=60)]
         else:
             buckets = [
                 Bucket(bucket_name("email", attempt.email), size=10, seconds=60),
-                Bucket(bucket_name("client", attempt.network), size=50, seconds=10),
+                Bucket(bucket_name("client", client), size=50, seconds=10),
             ]
         await self._take(buckets, min(self._patience, attempt.seconds_left / 2))
         try:

@@ -4,6 +4,7 @@ import ipaddress
 from urllib.parse import unquote
 
 from reflexio_server.access.caller import CredentialKind, current_caller
+from reflexio_server.access.network import network_of
 from reflexio_server.domain.access import Author
 from reflexio_server.rpc.interceptors.base import Context
 from reflexio_server.rpc.interceptors.logging import call_id
@@ -30,7 +31,6 @@ def address_of(context: Context) -> str:
     return str(mapped or address)
 
 
-def network_of(context: Context) -> str:
-    """The address, or of IPv6 the network of 64 bits which one subscriber has: whose calls are counted together."""
-    address = address_of(context)
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
+def client_of(context: Context) -> str:
+    """Whose calls without a key are counted together."""
+    return network_of(address_of(context))

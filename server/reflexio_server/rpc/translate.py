@@ -21,7 +21,6 @@ from reflexio_server.domain.errors import InvalidFields
 from reflexio_server.domain.ids import SessionId, UserId, request_id_from
 from reflexio_server.domain.interaction import (
     DEFAULT_ROLE,
-    Image,
     Interaction,
     InteractionFilter,
     NewInteraction,
@@ -253,11 +252,6 @@ def _fill_request(message: request_pb2.Request, request: Request) -> None:
     message.agent_version = request.agent_version
     message.session_id = request.session_id
     message.created_at.seconds, message.created_at.nanos = divmod(request.created_at, rules.SECOND)
-
-
-def image_to(image: Image | None) -> interaction_pb2.Image | None:
-    """The message of an image, if there is one."""
-    return interaction_pb2.Image(data=image.data, media_type=image.media_type) if image is not None else None
 
 
 def tool_to(tool: ToolUse) -> interaction_pb2.ToolUse:

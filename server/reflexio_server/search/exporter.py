@@ -1,11 +1,11 @@
 """Exporting: everything that was published, as it was at one moment."""
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reflexio_server.domain.errors import TooManyCalls
 from reflexio_server.domain.ids import OrgId, UserId
+from reflexio_server.domain.under_way import UnderWay
 from reflexio_server.store import export
 from reflexio_server.store.database import Database
 from reflexio_server.store.export import Snapshot
@@ -22,7 +22,7 @@ class Exporter:
         self._database = database
         self._at_once = at_once
         self._of_organization = of_organization
-        self._under_way: Counter[OrgId] = Counter()
+        self._under_way = UnderWay()
 
     @asynccontextmanager
     async def open(self, org_id: OrgId, user_id: UserId | None) -> AsyncIterator[Snapshot]:
@@ -36,11 +36,6 @@ class Exporter:
             raise TooManyCalls("exports", self._at_once)
         if self._under_way[org_id] >= self._of_organization:
             raise TooManyCalls("exports", self._of_organization, whose="organization")
-        self._under_way[org_id] += 1
-        try:
+        with self._under_way.counted((org_id,)):
             async with export.snapshot(self._database, org_id, user_id) as snapshot:
                 yield snapshot
-        finally:
-            self._under_way[org_id] -= 1
-            if not self._under_way[org_id]:
-                del self._under_way[org_id]

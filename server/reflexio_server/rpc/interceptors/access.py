@@ -12,8 +12,8 @@ from reflexio_server.access.policy import REQUIREMENTS, Requirement, call_requir
 from reflexio_server.domain.errors import ReflexioError
 from reflexio_server.domain.identity_errors import ApiKeyInvalid, ApiKeyMissing, PermissionDenied
 from reflexio_server.identity.authenticator import Authenticator
-from reflexio_server.rpc.authors import network_of
-from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
+from reflexio_server.rpc.authors import client_of
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
 
 _log = structlog.get_logger("reflexio.rpc")
 
@@ -28,13 +28,6 @@ class Access(CallInterceptor):
         """`authenticator` is None where authentication is off, and everybody the local caller."""
         super().__init__()
         self._authenticator = authenticator
-        self._streams: set[str] = set()
-
-    def wrap(self, method: str, handler: Handler) -> Handler:
-        """As the others; notes which methods are streams."""
-        if handler.request_streaming or handler.response_streaming:
-            self._streams.add(method)
-        return super().wrap(method, handler)
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Set the caller for the rest of the call."""
@@ -46,11 +39,11 @@ class Access(CallInterceptor):
         requirement = REQUIREMENTS.get(method, Requirement.OPERATOR)
         if requirement is Requirement.NOTHING:
             # By address, so that one stranger's calls are not counted together with everybody's.
-            current_caller.set(replace(NOBODY, credential_id=network_of(context)))
+            current_caller.set(replace(NOBODY, credential_id=client_of(context)))
             return await proceed(request, context)
         call_requirements.get().add(requirement)
         current_caller.set(await self._entitled(self._authenticator, context))
-        if method in self._streams:
+        if method in self.streams:
             return await self._while_entitled(self._authenticator, proceed, request, context)
         return await proceed(request, context)
 

@@ -26,6 +26,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor, ABC):
 
     def __init__(self) -> None:
         self._wrapped: dict[str, Handler | None] = {}
+        self.streams: set[str] = set()
+        """Methods with a stream of requests, of responses, or both. Those that were called so far."""
+        self.streams_of_requests: set[str] = set()
+        """Those of them whose requests are a stream."""
 
     async def intercept_service(
         self,
@@ -45,6 +49,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor, ABC):
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """The handler that stands around `handler`."""
+        if handler.request_streaming or handler.response_streaming:
+            self.streams.add(method)
+        if handler.request_streaming:
+            self.streams_of_requests.add(method)
         proceed = behavior_of(handler)
 
         async def behavior(request: Any, context: Context) -> Any:

@@ -1,13 +1,13 @@
 """Watching health, and reflection, ask for no key: bounds of their own keep strangers from filling the memory."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
 
-from reflexio_server.rpc.authors import network_of
+from reflexio_server.domain.under_way import UnderWay
+from reflexio_server.rpc.authors import client_of
 from reflexio_server.rpc.interceptors.base import Context, Handler, end_call
 
 MOST_OPEN = {
@@ -27,7 +27,7 @@ class Discovery(grpc.aio.ServerInterceptor):
         """`idle_seconds` is for how long reflection waits for its caller; 0 stands for ever."""
         self._idle_seconds = idle_seconds or None
         self._wrapped: dict[str, Handler] = {}
-        self._open: Counter[tuple[str, str | None]] = Counter()
+        self._open = UnderWay()
 
     async def intercept_service(
         self,
@@ -61,18 +61,12 @@ class Discovery(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(several, read, write)
 
     async def _counted(self, method: str, context: Context, proceed: Callable[[], Awaitable[None]]) -> None:
-        of_all, of_address = (method, None), (method, network_of(context))
+        of_all, of_address = (method, None), (method, client_of(context))
         most = MOST_OPEN[method]
         if self._open[of_all] >= most or self._open[of_address] >= most // _SHARE:
             await end_call(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "there are too many such streams; try again")
-        self._open.update((of_all, of_address))
-        try:
+        with self._open.counted((of_all, of_address)):
             await proceed()
-        finally:
-            for counted in (of_all, of_address):
-                self._open[counted] -= 1
-                if not self._open[counted]:
-                    del self._open[counted]
 
     async def _while_talking(self, answers: Any, context: Context) -> None:
         """Answer until the caller neither asks nor reads for too long."""

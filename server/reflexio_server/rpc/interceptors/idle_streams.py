@@ -29,8 +29,8 @@ class IdleStreams(CallInterceptor):
         try:
             async with asyncio.timeout(None) as limit:
                 watched = _Watched(context, limit, self._seconds)
-                is_stream = hasattr(request, "__aiter__")
-                return await proceed(watched.read(request) if is_stream else request, cast(Context, watched))
+                read = watched.read(request) if method in self.streams_of_requests else request
+                return await proceed(read, cast(Context, watched))
         except TimeoutError:
             if not limit.expired():
                 raise

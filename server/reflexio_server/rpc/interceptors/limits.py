@@ -5,7 +5,8 @@ from typing import Any
 import grpc
 
 from reflexio_server.domain.errors import TooManyCalls
-from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed, end_call
+from reflexio_server.domain.under_way import UnderWay
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed, end_call
 
 
 class Limits(CallInterceptor):
@@ -14,25 +15,15 @@ class Limits(CallInterceptor):
     def __init__(self, most_calls: int, most_streams: int) -> None:
         super().__init__()
         self._most = {"calls": most_calls, "streams": most_streams}
-        self._under_way = {"calls": 0, "streams": 0}
-        self._streams: set[str] = set()
-
-    def wrap(self, method: str, handler: Handler) -> Handler:
-        """As the others; notes which methods are streams."""
-        if handler.request_streaming or handler.response_streaming:
-            self._streams.add(method)
-        return super().wrap(method, handler)
+        self._under_way = UnderWay()
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Let the call through if there is room, and somebody still waits for its answer."""
         remaining = context.time_remaining()
         if remaining is not None and remaining <= 0:
             await end_call(context, grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline was over before the call began")
-        scope = "streams" if method in self._streams else "calls"
+        scope = "streams" if method in self.streams else "calls"
         if self._under_way[scope] >= self._most[scope]:
             raise TooManyCalls(scope, self._most[scope])
-        self._under_way[scope] += 1
-        try:
+        with self._under_way.counted((scope,)):
             return await proceed(request, context)
-        finally:
-            self._under_way[scope] -= 1

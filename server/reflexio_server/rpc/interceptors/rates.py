@@ -6,7 +6,7 @@ from typing import Any
 
 from reflexio_server.access.caller import current_caller
 from reflexio_server.domain.errors import RateLimited
-from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Handler, Proceed
+from reflexio_server.rpc.interceptors.base import CallInterceptor, Context, Proceed
 from reflexio_server.rpc.token_buckets import TokenBuckets
 
 _BURST_SECONDS = 2.0
@@ -21,13 +21,6 @@ class _Rates(CallInterceptor):
     def __init__(self, per_second: float) -> None:
         super().__init__()
         self._buckets = TokenBuckets(per_second, _BURST_SECONDS)
-        self._streams_of_requests: set[str] = set()
-
-    def wrap(self, method: str, handler: Handler) -> Handler:
-        """As the others; notes where messages are to be counted."""
-        if handler.request_streaming:
-            self._streams_of_requests.add(method)
-        return super().wrap(method, handler)
 
     def count(self, message: Any) -> int:
         """How many tokens a message takes."""
@@ -35,7 +28,7 @@ class _Rates(CallInterceptor):
 
     async def call(self, method: str, proceed: Proceed, request: Any, context: Context) -> Any:
         """Refuse the call if it comes too soon; hold back the messages of a stream."""
-        if method in self._streams_of_requests:
+        if method in self.streams_of_requests:
             return await proceed(self._slowed(request), context)
         if (count := self.count(request)) and (wait := self._buckets.take(current_caller.get().credential, count)):
             raise RateLimited(self.scope, self._buckets.rate, wait)
