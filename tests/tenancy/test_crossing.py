@@ -108,7 +108,7 @@ async def test_searches_in_one_process_find_each_ones_own(settled: Two, tenants_
                 assert other.secret not in said
     kept = {key[0] for key in tenants_server.app._index._entries if key[1] == USER}
     assert {own.org_id for own in settled} <= kept, "each has a partition of its own"
-    asked = {key[0] for key in tenants_server.app._models.active._recent_queries}
+    asked = {key[0] for key in tenants_server.app._models.active._recent_queries._values}
     assert {own.org_id for own in settled} <= asked, "and so is what it asked"
     assert None not in asked
 

@@ -11,10 +11,9 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import structlog
-from cachetools import LRUCache
 
 from reflexio_server.domain.errors import NotReady
-from reflexio_server.domain.ids import OrgId
+from reflexio_server.domain.recent_queries import RecentQueries
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.fair_queue import FairQueue, Owner
 from reflexio_server.embed.job import EmbeddingJob, Priority
@@ -34,10 +33,6 @@ _SPARED_SECONDS = 0.1
 _REST = 4
 """For how long after a publish the backlog holds back, and how long it then rests for each second of work."""
 
-_CACHED_QUERIES = 1024
-_LONGEST_CACHED_QUERY = 1024
-"""How many vectors of recent queries are kept, of queries of how many characters."""
-
 
 _URGENCIES = {priority: {"priority": priority.name.lower()} for priority in Priority}
 
@@ -55,8 +50,7 @@ class EmbeddingThread:
         self._waiting: dict[Priority, FairQueue[EmbeddingJob]] = {p: FairQueue() for p in Priority}
         self._stopping = False
         self._spared_until = self._rests_until = 0.0
-        # Of each organisation by itself: how soon an answer comes tells nobody what others asked.
-        self._recent_queries: LRUCache[tuple[OrgId | None, str], Vectors] = LRUCache(_CACHED_QUERIES)
+        self._recent_queries: RecentQueries[Vectors] = RecentQueries()
 
     @property
     def embedder(self) -> Embedder:
@@ -105,16 +99,15 @@ class EmbeddingThread:
             text: What is asked.
             owner: Who takes a turn among those who ask.
         """
-        key = (owner and owner[0], text)
-        vector = self._recent_queries.get(key)
+        org_id = owner[0] if owner is not None else None
+        vector = self._recent_queries.get(org_id, text)
         if vector is None:
             with work_span("embed a query"):
                 pieces = await self._submit(text, Priority.QUERY, owner).result
             vector = np.asarray(pieces.mean(axis=0), dtype=np.float32)
             vector /= max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
             vector.flags.writeable = False
-            if len(text) <= _LONGEST_CACHED_QUERY:
-                self._recent_queries[key] = vector
+            self._recent_queries.keep(org_id, text, vector)
         return vector
 
     def embed_document(self, text: str, *, wanted: bool, owner: Owner = None) -> EmbeddingJob:

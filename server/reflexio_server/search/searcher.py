@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
-from cachetools import LRUCache
 
 from reflexio_server.domain.errors import EmbeddingModelUnavailable, ReflexioError
 from reflexio_server.domain.ids import InteractionId, OrgId
 from reflexio_server.domain.interaction import Position
+from reflexio_server.domain.recent_queries import RecentQueries
 from reflexio_server.embed.backlog import Backlog, NotEmbedded
 from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.embedding import Embedding
@@ -36,10 +36,6 @@ sides may be the best answer. On annotated conversations 30 or 100 give the same
 
 _ATTEMPTS = 5
 """How often to rank anew when interactions were deleted between the ranking and the reading."""
-
-_KEPT_QUERIES = 1024
-_LONGEST_KEPT = 1024
-"""The words of how many recent queries are kept, of queries of how many characters."""
 
 _SURELY_SMALL = 16
 """So many interactions of the largest size without images fit an answer: their sizes need not be asked for."""
@@ -69,10 +65,7 @@ class Searcher:
     text_search_config: str
     most_bytes: int
     """How large the interactions of one answer may be together."""
-    # Of each organisation by itself: how soon an answer comes tells nobody what others asked.
-    _recent_words: LRUCache[tuple[OrgId, str], tuple[QueryWord, ...]] = field(
-        default_factory=lambda: LRUCache(_KEPT_QUERIES), init=False
-    )
+    _recent_words: RecentQueries[tuple[QueryWord, ...]] = field(default_factory=RecentQueries, init=False)
 
     async def search(self, org_id: OrgId, query: Query, patience: float) -> SearchResult:
         """The interactions that fit `query` best.
@@ -158,10 +151,9 @@ class Searcher:
             text,
             self.text_search_config,
             with_waiting=with_waiting,
-            known_words=self._recent_words.get((org_id, text)),
+            known_words=self._recent_words.get(org_id, text),
         )
-        if len(text) <= _LONGEST_KEPT:
-            self._recent_words[org_id, text] = state.query_words
+        self._recent_words.keep(org_id, text, state.query_words)
         return state
 
     async def _rank_with(
