@@ -43,7 +43,8 @@ class Segment:
         self._dimension = dimension
         self._most_vectors = most_vectors
         self._index = _empty_index(dimension)
-        # At each place the slot of the vector at this place of the index, which has memory for as many.
+        # At each place the slot of the vector at this place of the index, which has memory for as many. They are in
+        # order: what is added later has a higher slot, and nothing that is done to them changes who comes first.
         self._buffer = np.empty(0, np.int32)
 
     def __len__(self) -> int:
@@ -72,7 +73,7 @@ class Segment:
         """Add vectors.
 
         Args:
-            slots: Which interactions they belong to.
+            slots: Which interactions they belong to: in order, and none lower than what is there.
             codes: The vectors, shape (slots, bytes of a vector).
         """
         if not len(slots):
@@ -126,8 +127,8 @@ class Segment:
         return codes
 
     def places_of(self, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.intp], Slots]:
-        """Where the vectors of those slots are that `wanted` says, and the slot of each."""
-        places = np.flatnonzero(wanted[self._slots])
+        """Where the vectors of those slots are that `wanted` says, and the slot of each, in order."""
+        places = np.flatnonzero(wanted.take(self._slots))
         return places, self._slots[places]
 
     def decode(self, places: NDArray[np.intp], into: NDArray[np.float32]) -> None:
@@ -169,8 +170,8 @@ class SegmentView:
 
 
 def nearest_of_each(slots: Slots, rows: NDArray[np.float32], vector: Vectors) -> tuple[Slots, NDArray[np.float32]]:
-    """Of each slot the row that is nearest to `vector`."""
-    if len(slots) == len(np.unique(slots)):
+    """Of each slot the row that is nearest to `vector`; slots must be in order."""
+    if (slots[1:] != slots[:-1]).all():
         return slots, rows
     best_first = np.argsort(-np.einsum("ij,j->i", rows, vector), kind="stable")
     distinct, firsts = np.unique(slots[best_first], return_index=True)

@@ -11,7 +11,13 @@ _FEW = 8
 REACH = 3
 """How far neighbours are looked for."""
 
-BYTES_EACH = 4 + 4 + 4 + 8 + REACH + 4 * 2 * REACH
+_STEPS = np.arange(-REACH, REACH + 1)
+_BEFORE, _AFTER = (side.reshape(-1, 1) for side in np.indices((REACH + 1, REACH + 1)))
+_IS_WITHIN = (_STEPS >= -_BEFORE) & (_STEPS <= _AFTER)
+_STEPS_WITHIN = np.where(_IS_WITHIN, _STEPS, 0)
+"""For each extent of a place which steps stay in its conversation, and these steps, 0 for the others."""
+
+BYTES_EACH = 4 + 4 + 4 + 8 + 1 + 4 * 2 * REACH
 """How much memory an interaction takes here."""
 
 
@@ -34,7 +40,7 @@ class Timeline:
         self._conversations = rows["conversation"][self.order]
         self._places: NDArray[np.int32] | None = None
         self._lengths: NDArray[np.float32] | None = None
-        self._of_one: list[NDArray[np.bool_]] | None = None
+        self._extents: NDArray[np.uint8] | None = None
         self._masks: tuple[Mapping[int, float], Sequence[tuple[int, NDArray[np.float32]]]] | None = None
 
     def places(self, slots_count: int) -> NDArray[np.int32]:
@@ -54,14 +60,14 @@ class Timeline:
             place = self._place_for(rows, slot)
             self.order = np.insert(self.order, place, slot)
             self._conversations = np.insert(self._conversations, place, rows["conversation"][slot])
-        self._places = self._lengths = self._of_one = self._masks = None
+        self._places = self._lengths = self._extents = self._masks = None
         return True
 
     def remove(self, is_there: NDArray[np.bool_]) -> None:
         """Keep those slots only that `is_there` says."""
         kept = is_there[self.order]
         self.order, self._conversations = self.order[kept], self._conversations[kept]
-        self._places = self._lengths = self._of_one = self._masks = None
+        self._places = self._lengths = self._extents = self._masks = None
 
     def beside(self, places: NDArray[np.int32], distance: int) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         """The neighbours in the same conversation.
@@ -73,11 +79,25 @@ class Timeline:
         Returns:
             Which of `places` have one, and the places of these neighbours.
         """
-        targets = places + np.int32(distance)
-        exists = (targets >= 0) & (targets < len(self.order))
-        earlier = np.minimum(places, targets)[exists]
-        exists[exists] = self._together[abs(distance) - 1][earlier]
-        return exists, targets[exists]
+        extents = self._reaching[places]
+        exists = (extents % (REACH + 1) if distance > 0 else extents // (REACH + 1)) >= abs(distance)
+        return exists, places[exists] + np.int32(distance)
+
+    def around(
+        self, places: NDArray[np.int32], weights: NDArray[np.float32]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Places with those around them, from `REACH` before to `REACH` after.
+
+        Args:
+            places: Whose.
+            weights: What each of these steps counts, shape (2 * REACH + 1,).
+
+        Returns:
+            The places, shape (places, 2 * REACH + 1), and their weights: 0 for those of another conversation, in whose
+            stead stands the one in the middle.
+        """
+        extents = self._reaching[places]
+        return places[:, None] + _STEPS_WITHIN[extents], (_IS_WITHIN * weights)[extents]
 
     def spread(self, values: NDArray[np.float32], weights: Mapping[int, float]) -> NDArray[np.float32]:
         """At each place its value and those of its neighbours, weighted.
@@ -102,7 +122,11 @@ class Timeline:
     def _masks_for(self, weights: Mapping[int, float]) -> Sequence[tuple[int, NDArray[np.float32]]]:
         """For each distance what a neighbour so far away counts: its weight in the same conversation, else 0."""
         if self._masks is None or self._masks[0] != weights:
-            masks = [(d, self._together[abs(d) - 1] * np.float32(weight)) for d, weight in weights.items()]
+            after = self._reaching % (REACH + 1)
+            masks = [
+                (distance, (after[: max(0, len(after) - abs(distance))] >= abs(distance)) * np.float32(weight))
+                for distance, weight in weights.items()
+            ]
             self._masks = (dict(weights), masks)
         return self._masks[1]
 
@@ -119,12 +143,17 @@ class Timeline:
         return self._lengths
 
     @property
-    def _together(self) -> list[NDArray[np.bool_]]:
-        """For each distance, whether what is at a place and what is so far behind it are of one conversation."""
-        if self._of_one is None:
+    def _reaching(self) -> NDArray[np.uint8]:
+        """Of each place, how many before and after it are of the same conversation, as far as `REACH`, in one number."""
+        if self._extents is None:
             of = self._conversations
-            self._of_one = [of[distance:] == of[:-distance] for distance in range(1, REACH + 1)]
-        return self._of_one
+            extents = np.zeros(len(of), np.uint8)
+            for distance in range(1, REACH + 1):
+                together = of[distance:] == of[:-distance]
+                extents[:-distance] += together
+                extents[distance:] += together * np.uint8(REACH + 1)
+            self._extents = extents
+        return self._extents
 
     def _place_for(self, rows: NDArray[np.void], slot: int) -> int:
         row = rows[slot]
