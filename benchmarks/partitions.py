@@ -38,7 +38,7 @@ class Partitions:
         """The ids of a user's ten nearest interactions, best first. A partition that is not in memory is loaded."""
         org_id = LOCAL_CALLER.org_id
         state = await search_state.read(self._database, org_id, UserId(user_id), "", _CONFIG, with_waiting=False)
-        indexed = Indexed(org_id, UserId(user_id), MODEL, DIMENSION, state.version)
+        indexed = Indexed(org_id, UserId(user_id), MODEL, DIMENSION, state.user.version)
         question = Question(query, (), where, not_before=None, depth=TOP_K)
         found = await self.cache.evidence(indexed, question, None)
         best_first = np.argsort(-found.own_similarity, kind="stable")[:TOP_K]

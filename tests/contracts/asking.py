@@ -32,7 +32,7 @@ async def nearest(
 ) -> Sequence[Neighbour]:
     """What a search finds that reads the version first, as the searcher does."""
     state = await search_state.read(database, org_id, user_id, "", "english", with_waiting=False)
-    indexed = Indexed(org_id, user_id, MODEL, len(query), state.version)
+    indexed = Indexed(org_id, user_id, MODEL, len(query), state.user.version)
     return by_own_similarity(await index.evidence(indexed, _question(query, limit, where, not_before), None), limit)
 
 

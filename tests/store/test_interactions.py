@@ -156,10 +156,15 @@ async def test_fetching_leaves_out_what_does_not_exist_or_is_not_ours(
     mine = await publish(store, org_id, publication(user_id, "mine"))
     others = await publish(store, OrgId(org_id + 1_000_000), publication(user_id, "others'"))
     wanted = [*mine.interaction_ids, *others.interaction_ids, 2**62]
+    async with database.direct(org_id) as direct:
+        found, state = await interactions.fetch(direct, org_id, user_id, wanted, with_images=False)
+        nothing = await interactions.fetch(direct, org_id, user_id, [2**62], with_images=False)
     async with database.autocommit(org_id) as connection:
-        found = await interactions.fetch(connection, org_id, wanted, with_images=False)
         sizes = await interactions.sizes(connection, org_id, wanted, with_images=False)
     assert [i.content for i in found.values()] == ["mine"]
+    assert state is not None
+    assert state.is_waiting
+    assert nothing == ({}, None)
     assert list(sizes) == list(mine.interaction_ids)
 
 

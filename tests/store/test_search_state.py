@@ -6,6 +6,7 @@ import pytest
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store import search_state
 from reflexio_server.store.search_state import QueryWord, SearchState
+from reflexio_server.store.user_state import UserState
 from sqlalchemy import text
 
 from tests.contracts.corpus import Corpus, unit
@@ -37,7 +38,7 @@ def spellings(*stems):
 
 
 async def test_of_a_user_who_never_was_there_is_nothing(state):
-    assert await state("tea") == SearchState(None, None, None, False, None, (QueryWord(hashed("tea")),))
+    assert await state("tea") == SearchState(UserState(None, None, None, False), None, (QueryWord(hashed("tea")),))
 
 
 async def test_words_of_a_query_are_stems_each_once(state):
@@ -79,10 +80,10 @@ async def test_of_very_many_words_the_first_count(state):
 async def test_what_waits_comes_only_where_it_is_asked_for(corpus, user_id, state):
     published = await corpus.publish(user_id, "tea for two?", "lemons", role="Ann", session_id="s", source="web")
     short = await state("tea", with_waiting=False)
-    assert (short.is_waiting, short.waiting) == (True, None)
+    assert (short.user.is_waiting, short.waiting) == (True, None)
     found = await state("tea two lemon")
     rows = found.waiting
-    assert found.is_waiting
+    assert found.user.is_waiting
     assert sorted(rows.interaction_ids) == sorted(published.interaction_ids)
     assert (rows.piece_counts, rows.vectors) == ([0, 0], b"")
     assert (list(rows.roles), list(rows.session_ids), list(rows.sources)) == (["Ann"] * 2, ["s"] * 2, ["web"] * 2)
@@ -100,18 +101,18 @@ async def test_what_waits_comes_only_where_it_is_asked_for(corpus, user_id, stat
 
 async def test_what_is_embedded_waits_no_more_and_gives_a_version(corpus, user_id, state):
     published = await corpus.publish(user_id, "tea", "lemons")
-    assert (await state()).version is None
+    assert (await state()).user.version is None
     await corpus.embed(user_id, published, unit(1), unit(2))
     embedded = await state("tea")
-    assert (embedded.is_waiting, embedded.waiting) == (False, None)
-    assert embedded.version is not None
+    assert (embedded.user.is_waiting, embedded.waiting) == (False, None)
+    assert embedded.user.version is not None
     [late] = (await corpus.publish(user_id, "more")).interaction_ids
     waiting = await state("tea")
-    assert (list(waiting.waiting.interaction_ids), waiting.version) == ([late], embedded.version)
+    assert (list(waiting.waiting.interaction_ids), waiting.user.version) == ([late], embedded.user.version)
     await corpus.delete(user_id, late)
     gone = await state("tea")
-    assert (gone.is_waiting, gone.waiting) == (False, None)
-    assert gone.version > embedded.version, "a deletion may have taken vectors"
+    assert (gone.user.is_waiting, gone.waiting) == (False, None)
+    assert gone.user.version > embedded.user.version, "a deletion may have taken vectors"
 
 
 async def test_what_a_model_failed_on_waits_unless_it_is_the_one_being_built(database, org_id, corpus, user_id, state):
@@ -129,7 +130,7 @@ async def test_what_a_model_failed_on_waits_unless_it_is_the_one_being_built(dat
 async def test_nothing_of_other_users_and_organisations_comes(corpus, org_id, user_id, state):
     await corpus.add(user_id, unit(1))
     await corpus.publish(user_id, "tea")
-    nothing = SearchState(None, None, None, False, None, ())
+    nothing = SearchState(UserState(None, None, None, False), None, ())
     assert await state(user=UserId(user_id + "2")) == nothing
     assert await state(org=OrgId(org_id + 1_000_000)) == nothing
 

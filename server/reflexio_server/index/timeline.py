@@ -14,7 +14,7 @@ REACH = 3
 _STEPS = np.arange(-REACH, REACH + 1)
 _BEFORE, _AFTER = (side.reshape(-1, 1) for side in np.indices((REACH + 1, REACH + 1)))
 _IS_WITHIN = (_STEPS >= -_BEFORE) & (_STEPS <= _AFTER)
-_STEPS_WITHIN = np.where(_IS_WITHIN, _STEPS, 0)
+_STEPS_WITHIN: NDArray[np.intp] = np.where(_IS_WITHIN, _STEPS, 0)
 """For each extent of a place which steps stay in its conversation, and these steps, 0 for the others."""
 
 BYTES_EACH = 4 + 4 + 4 + 8 + 1 + 4 * 2 * REACH
@@ -97,7 +97,7 @@ class Timeline:
             stead stands the one in the middle.
         """
         extents = self._reaching[places]
-        return places[:, None] + _STEPS_WITHIN[extents], (_IS_WITHIN * weights)[extents]
+        return places.astype(np.intp)[:, None] + _STEPS_WITHIN[extents], (_IS_WITHIN * weights)[extents]
 
     def spread(self, values: NDArray[np.float32], weights: Mapping[int, float]) -> NDArray[np.float32]:
         """At each place its value and those of its neighbours, weighted.
@@ -144,7 +144,7 @@ class Timeline:
 
     @property
     def _reaching(self) -> NDArray[np.uint8]:
-        """Of each place, how many before and after it are of the same conversation, as far as `REACH`, in one number."""
+        """Of each place how many before and after it are of the same conversation, as far as `REACH`, as one number."""
         if self._extents is None:
             of = self._conversations
             extents = np.zeros(len(of), np.uint8)

@@ -20,9 +20,11 @@ from reflexio_server.index.interaction_index import Indexed, InteractionIndex, M
 from reflexio_server.search.query import Hit, Query, SearchResult
 from reflexio_server.search.question import NOTHING_READ, Reading, read
 from reflexio_server.search.ranking import Ranked, SearchMode, ranked
+from reflexio_server.search.steady_users import SteadyUsers
 from reflexio_server.store import interactions, search_state
 from reflexio_server.store.database import Database
 from reflexio_server.store.search_state import QueryWord, SearchState
+from reflexio_server.store.user_state import UserState
 from reflexio_server.telemetry import metrics
 
 _log = structlog.get_logger("reflexio.search")
@@ -66,6 +68,7 @@ class Searcher:
     most_bytes: int
     """How large the interactions of one answer may be together."""
     _recent_words: RecentQueries[tuple[QueryWord, ...]] = field(default_factory=RecentQueries, init=False)
+    _steady_users: SteadyUsers = field(default_factory=SteadyUsers, init=False)
 
     async def search(self, org_id: OrgId, query: Query, patience: float) -> SearchResult:
         """The interactions that fit `query` best.
@@ -86,9 +89,15 @@ class Searcher:
         hits: Sequence[Hit] = ()
         ranking = _Ranking(())
         truncated = False
+        expected = self._expected(org_id, query)
         for _ in range(_ATTEMPTS):
-            ranking = await self._rank(org_id, query, patience)
-            hits, truncated = await self._read(org_id, query, ranking.candidates)
+            ranking = await self._rank(org_id, query, patience, expected)
+            hits, truncated, user = await self._read(org_id, query, ranking.candidates)
+            if expected is not None:
+                self._steady_users.note(org_id, query.user_id, user)
+                if expected.user != user:
+                    expected = None
+                    continue
             if truncated or len(hits) == len(ranking.candidates):
                 break
         return SearchResult(
@@ -99,6 +108,17 @@ class Searcher:
             ranking.words_only,
             ranking.reading,
         )
+
+    def _expected(self, org_id: OrgId, query: Query) -> SearchState | None:
+        """What there probably is to search: then it is read together with what was found, and not before.
+
+        None where that is not known, and where more than that is to be asked before the ranking.
+        """
+        user = self._steady_users.expected(org_id, query.user_id)
+        words = self._recent_words.get(org_id, _words_of(query))
+        if user is None or words is None or query.where.most_recent_k is not None:
+            return None
+        return SearchState(user, None, words)
 
     async def _newest(self, org_id: OrgId, query: Query) -> SearchResult:
         async with self.database.autocommit(org_id) as connection:
@@ -114,7 +134,10 @@ class Searcher:
         hits = [Hit(interaction, 0.0) for interaction in found]
         return SearchResult(hits, truncated=more and len(hits) < query.top_k)
 
-    async def _rank(self, org_id: OrgId, query: Query, patience: float) -> _Ranking:
+    async def _rank(self, org_id: OrgId, query: Query, patience: float, expected: SearchState | None) -> _Ranking:
+        if expected is not None:
+            with contextlib.suppress(ModelSwitched):
+                return await self._rank_with(org_id, query, None, expected, _NONE)
         not_before = None
         if query.where.most_recent_k is not None:
             async with self.database.autocommit(org_id) as connection:
@@ -131,7 +154,8 @@ class Searcher:
     async def _state(self, org_id: OrgId, query: Query, patience: float) -> tuple[SearchState, NotEmbedded]:
         """What there is to search, after those who were published just before had time to be embedded."""
         state = await self._read_state(org_id, query, with_waiting=False)
-        if not state.is_waiting:
+        self._steady_users.note(org_id, query.user_id, state.user)
+        if not state.user.is_waiting:
             return state, _NONE
         missing = _NONE
         if query.mode is not SearchMode.FTS:
@@ -143,7 +167,7 @@ class Searcher:
         return await self._read_state(org_id, query, with_waiting=True), missing
 
     async def _read_state(self, org_id: OrgId, query: Query, *, with_waiting: bool) -> SearchState:
-        text = "" if query.mode is SearchMode.VECTOR else query.text
+        text = _words_of(query)
         state = await search_state.read(
             self.database,
             org_id,
@@ -170,8 +194,8 @@ class Searcher:
             ModelSwitched: Another one is active by now.
         """
         embedder = self.embedding.embedder
-        model, dimension = state.active_model or embedder.name, state.active_dimension or embedder.dimension
-        indexed = Indexed(org_id, query.user_id, model, dimension, state.version)
+        model, dimension = state.user.active_model or embedder.name, state.user.active_dimension or embedder.dimension
+        indexed = Indexed(org_id, query.user_id, model, dimension, state.user.version)
         async with self.index.kept(indexed):
             roles = set(await self.index.roles(indexed))
             if state.waiting is not None:
@@ -218,7 +242,10 @@ class Searcher:
             raise ModelSwitched
         return vector, False
 
-    async def _read(self, org_id: OrgId, query: Query, chosen: Sequence[Ranked]) -> tuple[Sequence[Hit], bool]:
+    async def _read(
+        self, org_id: OrgId, query: Query, chosen: Sequence[Ranked]
+    ) -> tuple[Sequence[Hit], bool, UserState | None]:
+        """What was chosen, as far as it fits; whether something does not; and the state of the user by then."""
         fitting: Sequence[InteractionId] = [candidate.interaction_id for candidate in chosen]
         truncated = False
         if query.with_images or len(fitting) > _SURELY_SMALL:
@@ -227,8 +254,16 @@ class Searcher:
             fitting = _fitting(fitting, sizes, self.most_bytes)
             truncated = len(fitting) < len(sizes)
         async with self.database.direct(org_id) as direct:
-            found = await interactions.fetch(direct, org_id, fitting, with_images=query.with_images)
-        return [Hit(found[c.interaction_id], c.score, c.parts) for c in chosen if c.interaction_id in found], truncated
+            found, user = await interactions.fetch(
+                direct, org_id, query.user_id, fitting, with_images=query.with_images
+            )
+        hits = [Hit(found[c.interaction_id], c.score, c.parts) for c in chosen if c.interaction_id in found]
+        return hits, truncated, user
+
+
+def _words_of(query: Query) -> str:
+    """The text whose words are to be looked for."""
+    return "" if query.mode is SearchMode.VECTOR else query.text
 
 
 def _fitting(

@@ -15,6 +15,7 @@ from reflexio_server.store.conditions import POSITION, conditions_on, parameters
 from reflexio_server.store.direct import DirectConnection
 from reflexio_server.store.statement import Statement
 from reflexio_server.store.tables import images, interactions
+from reflexio_server.store.user_state import USER_STATE_COLUMNS, UserState
 
 _TEXTS = (
     interactions.c.role,
@@ -26,14 +27,15 @@ _TEXTS = (
 )
 _COLUMNS = [interactions.c[name] for name in Interaction._fields if name != "image"]
 _ACTION, _TOOLS = (Interaction._fields.index(name) for name in ("user_action", "tools_used"))
+_STATE_WIDTH = len(UserState._fields)
 _ACTIONS = {action.value: action for action in UserAction}
 
 
-def _statements(condition: str, source: str = "") -> dict[bool, Statement]:
-    """What reads the interactions that fulfil `condition`, without and with their images."""
-    columns = ", ".join(f"i.{column.name}" for column in _COLUMNS)
+def _statements(condition: str, source: str = "", beside: str = "") -> dict[bool, Statement]:
+    """What reads the interactions that fulfil `condition`, without and with images; before them what is `beside`."""
+    columns = beside + ", ".join(f"i.{column.name}" for column in _COLUMNS)
     joined = "left join images p on p.org_id = i.org_id and p.interaction_id = i.interaction_id"
-    types = {"org_id": "bigint", "ids": "bigint[]", "request_ids": "uuid[]"}
+    types = {"org_id": "bigint", "user_id": "text", "ids": "bigint[]", "request_ids": "uuid[]"}
     sql = """
         select {columns} from {source} interactions i {joined}
         where i.org_id = :org_id and {condition}
@@ -48,20 +50,33 @@ def _statements(condition: str, source: str = "") -> dict[bool, Statement]:
 
 
 # Not "= any": without fresh statistics Postgres then looks through an index that begins with something else.
-_BY_ID = _statements("i.interaction_id = wanted.interaction_id", "unnest(:ids) as wanted (interaction_id) cross join")
+_BY_ID = _statements(
+    "i.interaction_id = wanted.interaction_id",
+    "unnest(:ids) as wanted (interaction_id) cross join",
+    beside=f"{USER_STATE_COLUMNS},",
+)
 _OF_REQUESTS = _statements("i.request_id = any(:request_ids) order by i.interaction_id")
 
 
 async def fetch(
-    connection: DirectConnection | AsyncConnection,
+    connection: DirectConnection,
     org_id: OrgId,
+    user_id: UserId,
     interaction_ids: Iterable[InteractionId],
     *,
     with_images: bool,
-) -> Mapping[InteractionId, Interaction]:
-    """The interactions with these ids; those that do not exist are missing."""
-    found = await _read(connection, _BY_ID[with_images], {"org_id": org_id, "ids": list(interaction_ids)})
-    return {interaction.interaction_id: interaction for interaction in found}
+) -> tuple[Mapping[InteractionId, Interaction], UserState | None]:
+    """The interactions of a user with these ids; those that do not exist are missing.
+
+    With them comes the state of the user at that moment, which takes no statement of its own; None where nothing was
+    found.
+    """
+    statement = _BY_ID[with_images]
+    values = {"org_id": org_id, "user_id": user_id, "ids": list(interaction_ids)}
+    rows = await connection.fetch(statement.sql, *statement.arguments(values))
+    found = [_interaction(row[_STATE_WIDTH:]) for row in rows]
+    state = UserState(*rows[0][:_STATE_WIDTH]) if rows else None
+    return {interaction.interaction_id: interaction for interaction in found}, state
 
 
 async def newest(

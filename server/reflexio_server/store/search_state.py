@@ -10,6 +10,7 @@ from reflexio_server.store.database import Database
 from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
 from reflexio_server.store.statement import Statement
 from reflexio_server.store.text_search import any_word, hashed_query, other_spellings, plain_words
+from reflexio_server.store.user_state import USER_STATE_COLUMNS, UserState
 
 _NEWEST_WAITING = 256
 _MOST_WAITING = 2000
@@ -33,13 +34,8 @@ _WAITING = f"""
 
 _COLUMNS = f"""
     {hashed_query(":query")} as query_words, {hashed_query(":other_spellings")} as spellings,
-    (select version from user_versions where org_id = :org_id and user_id = :user_id) as version,
-    (select model from embedding_models where state = 'active') as active_model,
-    (select dimension from embedding_models where state = 'active') as active_dimension,
-    exists (
-        select from embedding_queue
-        where org_id = :org_id and user_id = :user_id and failed_model is null) as is_waiting
-"""  # noqa: S608 -- as above.
+    {USER_STATE_COLUMNS}
+"""
 
 _TYPES = {"org_id": "bigint", "user_id": "text", "query": "text", "other_spellings": "text", "config": "text"}
 
@@ -67,14 +63,8 @@ class QueryWord(NamedTuple):
 class SearchState:
     """What there is to search of a user, at one moment."""
 
-    version: int | None
-    """The version of the user's set of vectors; None where there never was one."""
-    active_model: str | None
-    """The model that made them; None where no server has ever started."""
-    active_dimension: int | None
-    """The dimension of its vectors."""
-    is_waiting: bool
-    """Whether something is not embedded."""
+    user: UserState
+    """How fresh the index must be."""
     waiting: InteractionRows | None
     """What is not embedded, where it was asked for and there is any."""
     query_words: tuple[QueryWord, ...]
@@ -122,7 +112,7 @@ async def read(
     if with_waiting and row["interaction_ids"]:
         waiting = rows_from(row, [0] * len(row["interaction_ids"]), b"")
     words = known_words if known_words is not None else _query_words(row)
-    return SearchState(row["version"], row["active_model"], row["active_dimension"], row["is_waiting"], waiting, words)
+    return SearchState(UserState(*(row[name] for name in UserState._fields)), waiting, words)
 
 
 def _query_words(row: Mapping[str, Any]) -> tuple[QueryWord, ...]:
