@@ -50,6 +50,8 @@ def described(embedded: str) -> str:
                i.content ~ '[?\\uff1f\\u061f]' as asks,
                coalesce({embedded}.words, {hashed_words("i.lexemes")}, '') as words
         from interactions i where i.org_id = :org_id and i.interaction_id = {embedded}.interaction_id
+        -- Has each looked up: where an organisation is not very large, Postgres would go through all that it ever said.
+        limit 1
     ) i on true"""  # noqa: S608 -- what is put in are names and constants of ours.
 
 
