@@ -9,6 +9,7 @@ _PUBLISHING, _OTHERS = 20, 8
 
 _PUBLISHED_CALLS_PER_SECOND = {
     "publish, 1": ("publish acknowledged, 1 caller: calls a second", 31),
+    "publish, streamed": ("publish acknowledged, 1 caller of `publish_interactions`: publishes a second", 31),
     # With eight callers the newest release stopped answering; this is an older one's.
     "publish, 8": ("publish acknowledged, 8 callers: calls a second", 33),
 }

@@ -17,6 +17,7 @@ FLOOR, SERVICE, CLIENT = "floor", "service", "client"
 _BESIDE = "floor beside the model"
 
 _USERS = 50
+_OF_A_STREAM = 50
 
 _Publish: TypeAlias = tuple[str, list[dict[str, Any]]]
 """Who says what."""
@@ -34,6 +35,9 @@ async def section(stand: Stand, effort: Effort) -> Section:
         notes.append(_note(with_callers, floor, samples[_BESIDE]))
         by_client[f"publish, {callers}"] = client.calls_per_second
         plotted[with_callers] = [(0, floor.calls_per_second), (1, service.calls_per_second)]
+    streamed = (await in_turns({CLIENT: _by_stream(stand.service)}, effort))[CLIENT].calls_per_second * _OF_A_STREAM
+    by_client["publish, streamed"] = streamed
+    notes.append(f"With 1 caller `publish_interactions`, which has several on their way, did {streamed:,.0f} a second.")
     waited = await in_turns(_contenders(stand, 1, wait=True), effort)
     p50 = {name: sample.percentile(50) for name, sample in waited.items()}
     call = "publish waited for (until it can be found by meaning), 1 caller: p50"
@@ -116,12 +120,34 @@ def _by_client(service: Service, callers: int, *, wait: bool) -> Contender[_Publ
         return list(islice(publishes, calls))
 
     async def call(_caller: int, publish: _Publish) -> None:
-        user_id, said = publish
-        await service.client.publish_interaction(
-            user_id, said, source=messages.SOURCE, session_id=messages.session_of(user_id), wait_for_response=wait
-        )
+        await service.client.publish_interaction(**_published(*publish), wait_for_response=wait)
 
     return Contender(make, call, callers)
+
+
+def _by_stream(service: Service) -> Contender[list[dict[str, Any]]]:
+    """Each call is a stream of `_OF_A_STREAM` publishes, at the end of which all are acknowledged."""
+    publishes = _publishes()
+
+    async def make(calls: int) -> Sequence[list[dict[str, Any]]]:
+        await service.settle()
+        return [[_published(*publish) for publish in islice(publishes, _OF_A_STREAM)] for _ in range(calls)]
+
+    async def call(_caller: int, given: list[dict[str, Any]]) -> None:
+        async for result in service.client.publish_interactions(given):
+            if isinstance(result, Exception):
+                raise result
+
+    return Contender(make, call)
+
+
+def _published(user_id: str, said: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "user_id": user_id,
+        "interactions": said,
+        "source": messages.SOURCE,
+        "session_id": messages.session_of(user_id),
+    }
 
 
 def _beside_the_model(
