@@ -193,6 +193,8 @@ class Documents:
     def with_role(self, names: Collection[str], slots: Slots) -> NDArray[np.bool_]:
         """Which of these slots have one of these roles."""
         codes = [code for name in names if (code := self._role_codes.get(name)) is not None]
+        if not codes:
+            return np.zeros(len(slots), np.bool_)
         found: NDArray[np.bool_] = np.isin(self.rows["role"][slots], codes)
         return found
 

@@ -71,7 +71,7 @@ class TermIndex:
         """For each word the slots that have it, each once and some perhaps gone, and how often each has it."""
         lowest = np.array(words, np.uint64) << np.uint64(_SLOT_BITS)
         bounds = np.searchsorted(self._keys, np.concatenate([lowest, lowest | _LOWEST])).reshape(2, -1).T.tolist()
-        tail = np.concatenate([np.empty(0, np.uint64), *self._tail])
+        tail = np.concatenate([np.empty(0, np.uint64), *self._tail]) if self._tail_size else np.empty(0, np.uint64)
         of_tail = tail >> np.uint64(_SLOT_BITS)
         found = []
         for word, (first, end) in zip(words, bounds, strict=True):

@@ -39,7 +39,7 @@ class Timeline:
         """The slot at each place."""
         self._conversations = rows["conversation"][self.order]
         self._places: NDArray[np.int32] | None = None
-        self._lengths: NDArray[np.float32] | None = None
+        self._relative_lengths: NDArray[np.float32] | None = None
         self._extents: NDArray[np.uint8] | None = None
         self._masks: tuple[Mapping[int, float], Sequence[tuple[int, NDArray[np.float32]]]] | None = None
 
@@ -60,14 +60,14 @@ class Timeline:
             place = self._place_for(rows, slot)
             self.order = np.insert(self.order, place, slot)
             self._conversations = np.insert(self._conversations, place, rows["conversation"][slot])
-        self._places = self._lengths = self._extents = self._masks = None
+        self._places = self._relative_lengths = self._extents = self._masks = None
         return True
 
     def remove(self, is_there: NDArray[np.bool_]) -> None:
         """Keep those slots only that `is_there` says."""
         kept = is_there[self.order]
         self.order, self._conversations = self.order[kept], self._conversations[kept]
-        self._places = self._lengths = self._extents = self._masks = None
+        self._places = self._relative_lengths = self._extents = self._masks = None
 
     def beside(self, places: NDArray[np.int32], distance: int) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         """The neighbours in the same conversation.
@@ -130,17 +130,18 @@ class Timeline:
             self._masks = (dict(weights), masks)
         return self._masks[1]
 
-    def lengths(self, rows: NDArray[np.void], weights: Mapping[int, float]) -> NDArray[np.float32]:
-        """How many words there are at each place and around it.
+    def relative_lengths(self, rows: NDArray[np.void], weights: Mapping[int, float]) -> NDArray[np.float32]:
+        """How many words there are at each place and around it, divided by the mean of that.
 
         Args:
             rows: One for each slot.
             weights: What a word counts that stands so many places further on.
         """
-        if self._lengths is None:
+        if self._relative_lengths is None:
             # One more: their mean is a divisor.
-            self._lengths = self.spread(rows["words"][self.order].astype(np.float32), weights) + np.float32(1)
-        return self._lengths
+            lengths = self.spread(rows["words"][self.order].astype(np.float32), weights) + np.float32(1)
+            self._relative_lengths = lengths / np.float32(lengths.mean(dtype=np.float64))
+        return self._relative_lengths
 
     @property
     def _reaching(self) -> NDArray[np.uint8]:

@@ -71,8 +71,8 @@ class WordScores:
         scores = np.zeros(len(documents), np.float32)
         if not self._occurrences or not len(documents):
             return scores
-        mean_length = self._lengths.mean(dtype=np.float64)
-        softening = self._lengths * np.float32(_K1 * _B / mean_length) + np.float32(_K1 * (1 - _B))
+        lengths = documents.timeline.relative_lengths(documents.rows, _WEIGHTS)
+        softening = lengths * np.float32(_K1 * _B) + np.float32(_K1 * (1 - _B))
         together: list[tuple[np.float32, NDArray[np.int32], NDArray[np.float32]]] = []
         for word, weight in self._weights().items():
             slots, counts = self._occurrences[word]
@@ -126,10 +126,6 @@ class WordScores:
         everywhere = around.ravel()
         sums = np.bincount(everywhere, weights.ravel())
         return everywhere, sums.take(everywhere).astype(np.float32)
-
-    @property
-    def _lengths(self) -> NDArray[np.float32]:
-        return self._documents.timeline.lengths(self._documents.rows, _WEIGHTS)
 
 
 def least_of_best(scores: NDArray[np.float32], count: int) -> float:
