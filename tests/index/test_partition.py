@@ -182,6 +182,27 @@ def test_memory_that_it_took_for_growing_is_counted(step):
     assert 350 * one < partition.nbytes - Partition(DIMENSION).nbytes < 2 * 350 * one
 
 
+def test_what_is_looked_through_and_moved_for_an_addition_is_counted(monkeypatch):
+    monkeypatch.setattr(partition_module, "_SEGMENT_VECTORS", 100)
+    partition = Partition(DIMENSION)
+
+    def rows_with(*ids):
+        return rows_of([Said(id_, 1, 0, "", "User", "", (0,)) for id_ in ids])
+
+    partition.add(rows_with(*range(1, 101)))
+    rows = partition._documents.rows.nbytes
+    one = rows // 100 + 2 * DIMENSION
+    assert partition.adding_bytes(rows_with(101)) == one + rows + 100 * 2 * DIMENSION
+    partition.add(rows_with(101))
+    assert partition.adding_bytes(rows_with(102)) < 2 * one, "there is room for some more"
+    newer = partition.adding_bytes(rows_with(102, 103))
+    assert partition.adding_bytes(rows_with(50, 102)) == newer + 8 * 101, "all are looked through for the older one"
+    partition.settle()
+    in_order = partition._documents.timeline
+    inserted = in_order.order.nbytes + in_order._conversations.nbytes
+    assert partition.adding_bytes(rows_with(102, 103)) == newer + 2 * inserted
+
+
 def test_a_vector_that_rounding_made_too_long_scores_no_more_than_one():
     direction = np.full(DIMENSION, DIMENSION**-0.5, dtype=np.float32)
     rounded = direction.astype("<f2")

@@ -31,6 +31,8 @@ _ROW = np.dtype(
     ]
 )
 
+_ID_BYTES = 8
+
 _ROLE_BYTES = 300
 """What the name of a role takes beside its letters."""
 
@@ -124,6 +126,14 @@ class Documents:
         if self._timeline is not None and not self._timeline.insert(self.rows, slots):
             self._timeline = None
         return slots
+
+    def adding_bytes(self, added: InteractionRows) -> int:
+        """How many bytes have to be looked through or moved for an addition."""
+        size, count = self._size, len(added.interaction_ids)
+        moved = self.rows.nbytes if size + count > len(self._buffer) else 0
+        looked_through = size * _ID_BYTES if count and min(added.interaction_ids) <= self._highest_id else 0
+        inserted = self._timeline.inserting_bytes(count) if self._timeline is not None else 0
+        return moved + looked_through + inserted + count * _ROW.itemsize
 
     def copy(self) -> "Documents":
         """Another one that can be added to."""

@@ -72,7 +72,7 @@ class FollowedPartition:
             # Deletions since then are not all told any more. A new partition has nothing to be told about.
             self._start_afresh()
             return False
-        size = len(changes.added.vectors) + self.partition.growing_bytes if changes.added is not None else 0
+        size = self.partition.adding_bytes(changes.added) if changes.added is not None else 0
         if changes.deleted:
             size += self.partition.vector_bytes
         if changes.added_up_to == changes.version:

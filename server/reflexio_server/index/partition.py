@@ -63,10 +63,11 @@ class Partition:
         words = len(self._documents) * len(question.words) * _WORD_BYTES
         return (self.vector_bytes if question.vector is not None else 0) + words + question.depth * _CANDIDATE_BYTES
 
-    @property
-    def growing_bytes(self) -> int:
-        """How many bytes an addition may have to move."""
-        return self._segments[-1].vector_bytes
+    def adding_bytes(self, added: InteractionRows) -> int:
+        """How many bytes `add` has to handle: what comes, and what is looked through or moved for it."""
+        last = self._segments[-1]
+        moved = last.vector_bytes if last.must_grow(len(added.vectors) // (2 * self._dimension)) else 0
+        return len(added.vectors) + moved + self._documents.adding_bytes(added)
 
     @property
     def nbytes(self) -> int:

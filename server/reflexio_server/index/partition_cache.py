@@ -32,8 +32,9 @@ milliseconds. More is looked through in a thread, which costs one or two itself 
 _WAITING_BYTES = 40_000
 """What an interaction that waits for its vectors costs a search: its words have to be sorted in first."""
 
-_INLINE_CHANGE_BYTES = 4 * 1024 * 1024
-"""Up to so many bytes are added or moved in the event loop: that takes two milliseconds or three."""
+_INLINE_CHANGE_BYTES = 1024 * 1024
+"""Up to so many bytes are added or moved in the event loop: that takes two milliseconds or three, most of it for what
+is worked out of a thousand interactions one by one."""
 
 _LARGE_LOAD_BYTES = 16 * 1024 * 1024
 """After a load of so much, what it took beside that is given back. It is half as much again."""

@@ -61,6 +61,10 @@ class Segment:
         """How much memory it takes."""
         return self._capacity * 2 * self._dimension + self._buffer.nbytes + _OVERHEAD_BYTES
 
+    def must_grow(self, count: int) -> bool:
+        """Whether so many vectors more do not fit into the memory that it has."""
+        return len(self) + count > self._capacity
+
     @property
     def _slots(self) -> Slots:
         return self._buffer[: len(self)]
@@ -79,7 +83,7 @@ class Segment:
         if not len(slots):
             return
         size, needed = len(self), len(self) + len(slots)
-        if needed > self._capacity:
+        if self.must_grow(len(slots)):
             self._move(self._slots, self._codes(), max(needed, min(size + size // 8, self._most_vectors)))
         self._buffer[size:needed] = slots
         self._index.add_sa_codes(np.ascontiguousarray(codes))

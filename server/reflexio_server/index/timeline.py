@@ -52,6 +52,10 @@ class Timeline:
             self._places = places
         return self._places
 
+    def inserting_bytes(self, count: int) -> int:
+        """How many bytes `insert` has to move for so many slots."""
+        return count * (self.order.nbytes + self._conversations.nbytes) if count <= _FEW else 0
+
     def insert(self, rows: NDArray[np.void], slots: NDArray[np.int32]) -> bool:
         """Insert slots, unless they are so many that sorting everything is quicker. Returns whether it did."""
         if len(slots) > _FEW:
