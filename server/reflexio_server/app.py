@@ -40,6 +40,7 @@ from reflexio_server.settings import Settings
 from reflexio_server.store import accounts
 from reflexio_server.store.database import Database
 from reflexio_server.store.database_watch import DatabaseWatch
+from reflexio_server.store.driver_errors import privileged
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
 from reflexio_server.store.importing import ImportStore
 from reflexio_server.store.interaction_ids import InteractionIds
@@ -189,12 +190,13 @@ class Application:
             DataFolderInUse: Another server uses the folder of the embedded Postgres.
             EmbeddedPostgresFailed: The embedded Postgres does not start.
             DatabaseUnavailable: The Postgres of the settings cannot be reached.
+            DatabaseRefuses: It does not let the user of the settings do what a server does.
             BarrierNotKept: It would not keep organisations apart for the user of the settings.
             SchemaTooNew: A newer version of the server has migrated it.
             UnknownTextSearchConfig: Postgres does not have the one of the settings.
             ModelUnavailable: The active embedding model cannot be loaded.
         """
-        async with AsyncExitStack() as started:
+        async with privileged(), AsyncExitStack() as started:
             if not self._shares_port:
                 await self._listen(started)
             # Side by side: the model takes seconds to load, Postgres one to start.

@@ -102,3 +102,18 @@ def test_no_secret_is_in_an_error(postgres: Postgres):
     result = run("create", "a@example.com", REFLEXIO_DATABASE_URL="postgresql://u:hush@127.0.0.1:9/d")
     assert result.exit_code == 1
     assert "hush" not in json.dumps(result.output)
+
+
+@pytest.mark.parametrize(
+    ("user", "code", "told"),
+    [
+        ("nobody@/test_1", 2, 'Invalid value for --database-url: Postgres refuses the connection: role "nobody"'),
+        ("me@127.0.0.1:1/db", 1, "cannot reach the database: [Errno"),
+        ("me@127.0.0.1:99999/db", 2, "Invalid value for --database-url: a port must be"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told(postgres: Postgres, user: str, code: int, told: str):
+    folder = postgres.superuser_url.query["host"] if "@/" in user else ""
+    done = run("create", "x@example.com", REFLEXIO_DATABASE_URL=f"postgresql://{user}{folder and f'?host={folder}'}")
+    assert done.exit_code == code
+    assert told in done.stderr

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import make_url
 
 SCRIPT = [sys.executable, "-m", "reflexio_server"]
 WITHOUT_MODEL = [sys.executable, "-m", "tests.end_to_end.stand.serve"]
@@ -144,6 +145,14 @@ def test_a_database_that_is_not_there_is_one_clear_line_without_the_password(tmp
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_user_whom_postgres_refuses_is_told_as_a_wrong_setting(postgres, workers):
+    url = make_url(postgres.new_database()).set(username="nobody").render_as_string(hide_password=False)
+    code, errors = refused("--port", "0", "--workers", workers, script=WITHOUT_MODEL, REFLEXIO_DATABASE_URL=url)
+    assert code == 2
+    assert 'Invalid value for --database-url: Postgres refuses the connection: role "nobody" does not exist' in errors
+
+
 @pytest.mark.parametrize(
     ("flags", "environment", "complaint"),
     [
@@ -154,6 +163,8 @@ def test_a_database_that_is_not_there_is_one_clear_line_without_the_password(tmp
         ([], {"REFLEXIO_PORT": "x"}, "--port (environment variable REFLEXIO_PORT)"),
         ([], {"REFLEXIO_REFLECTION": "perhaps"}, "--reflection"),
         (["--database-url", "mysql://me:secret@host/db"], {}, "--database-url"),
+        (["--database-url", "postgresql://me:secret@host:99999/db"], {}, "--database-url: a port must be"),
+        (["--database-url", "postgresql://me:secret@host/db?foo=1"], {}, "--database-url: the database URL must not"),
         (["--no-such-flag"], {}, "--no-such-flag"),
     ],
 )

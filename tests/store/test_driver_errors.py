@@ -5,16 +5,21 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 from reflexio_server.domain.errors import DatabaseUnavailable
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store import database as database_module
 from reflexio_server.store import user_versions
+from reflexio_server.store.attached import attached
 from reflexio_server.store.database import Database
-from reflexio_server.store.driver_errors import Conflict, retried
+from reflexio_server.store.driver_errors import Conflict, DatabaseRefuses, cause_of_outage, retried
 from reflexio_server.store.embedded_postgres import EmbeddedPostgres
-from sqlalchemy import text
+from reflexio_server.store.migrate import migrate
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
+
+from tests.running import Postgres
 
 Ping = Callable[[Database], Awaitable[int]]
 
@@ -84,7 +89,7 @@ async def test_a_postgres_that_was_never_there(url: str, ping: Ping):
 
 @both_ways
 async def test_an_address_that_takes_connections_and_never_answers(monkeypatch: pytest.MonkeyPatch, ping: Ping):
-    monkeypatch.setattr(database_module, "_CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(database_module, "CONNECT_SECONDS", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -166,6 +171,54 @@ async def test_a_pool_that_is_used_up_is_told_as_unavailable(database: Database,
             await ping(small)
     assert await ping(small) == 1
     await small.close()
+
+
+@both_ways
+async def test_who_is_not_let_in_is_told_why(postgres: Postgres, ping: Ping):
+    url = make_url(postgres.new_database())
+    for wrong, told in (({"username": "nobody"}, 'role "nobody"'), ({"database": "nowhere"}, 'database "nowhere"')):
+        database = opened(url.set(**wrong).render_as_string(hide_password=False))
+        with pytest.raises(DatabaseRefuses) as refused:
+            await ping(database)
+        await database.close()
+        assert f"{told} does not exist" in refused.value.problem
+        assert str(refused.value) == str(DatabaseUnavailable()), "callers need not know"
+
+
+async def test_what_the_driver_cannot_read_is_told(database: Database):
+    wrong = opened(database._engine.url.update_query_dict({"ssl": "perhaps"}).render_as_string(hide_password=False))
+    with pytest.raises(DatabaseRefuses) as refused:
+        await ping(wrong)
+    await wrong.close()
+    assert "sslmode" in refused.value.problem
+
+
+async def test_what_postgres_forbids_is_blamed_on_who_starts_the_server_only_then(postgres: Postgres):
+    url = make_url(postgres.new_database())
+    owner = opened(url.render_as_string(hide_password=False))
+    await migrate(owner)
+    async with owner.autocommit(None) as connection:
+        await connection.execute(text("revoke select on alembic_version from current_user"))
+    with pytest.raises(DatabaseRefuses) as refused:
+        async with attached(url.render_as_string(hide_password=False), Path("unused")):
+            pass
+    assert "permission denied for table alembic_version" in refused.value.problem
+    with pytest.raises(DBAPIError):
+        async with owner.autocommit(None) as connection:
+            await connection.execute(text("select from alembic_version"))
+    await owner.close()
+
+
+async def test_the_cause_of_an_outage_is_one_line():
+    for cause, line in (
+        (TimeoutError(), "no answer in time"),
+        (OSError("refused"), "refused"),
+        (asyncpg.ProtocolViolationError("no more connections\nDETAIL: x"), "no more connections"),
+    ):
+        error = DatabaseUnavailable()
+        error.__cause__ = cause
+        assert cause_of_outage(error) == line
+    assert cause_of_outage(DatabaseUnavailable()) == str(DatabaseUnavailable())
 
 
 @both_ways

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from reflexio_server.store.location import InvalidDatabaseUrl, driver_url, location_of
+from reflexio_server.store.location import InvalidDatabaseUrl, driver_arguments, driver_url, location_of
 from sqlalchemy import make_url
 
 SECRET = "s3cr3t"
@@ -28,8 +28,8 @@ def test_strange_characters_in_a_password_survive():
 
 @pytest.mark.parametrize("mode", ["disable", "prefer", "require", "verify-ca", "verify-full"])
 def test_sslmode_gets_the_name_that_the_driver_has_for_it(mode: str):
-    url = make_url(driver_url(f"postgresql://host/db?sslmode={mode}&application_name=x"))
-    assert url.query == {"ssl": mode, "application_name": "x"}
+    url = make_url(driver_url(f"postgresql://host/db?sslmode={mode}&passfile=x"))
+    assert url.query == {"ssl": mode, "passfile": "x"}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,11 @@ def test_sslmode_gets_the_name_that_the_driver_has_for_it(mode: str):
         f"http://ann:{SECRET}@host",
         f"ann:{SECRET}@host/db",
         f"postgresql://ann:{SECRET}@host:port/db",
+        f"postgresql://ann:{SECRET}@host:99999/db",
+        f"postgresql:///db?host=host:99999&password={SECRET}",
+        f"postgresql:///db?host=host&port=x&password={SECRET}",
+        f"postgresql:///db?host=one&host=two&password={SECRET}",
+        f"postgresql://ann@host/db?sslrootcert={SECRET}",
     ],
 )
 def test_another_text_is_refused_without_being_repeated(text: str):
@@ -53,12 +58,29 @@ def test_another_text_is_refused_without_being_repeated(text: str):
 
 
 @pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://host:99999/db", "1 to 65535"),
+        ("postgresql://host/db?foo=1&sslmode=require&sslrootcert=x", "must not have foo, sslrootcert;"),
+    ],
+)
+def test_a_refusal_names_what_is_wrong(url: str, told: str):
+    with pytest.raises(InvalidDatabaseUrl, match=told):
+        driver_url(url)
+
+
+def test_several_hosts_with_ports_are_taken():
+    url = driver_url("postgresql://ann@/db?host=one:1&host=two:2")
+    assert driver_arguments(url) == {"host": ["one", "two"], "port": [1, 2], "user": "ann", "database": "db"}
+
+
+@pytest.mark.parametrize(
     ("url", "label"),
     [
         (f"postgresql://ann:{SECRET}@db.example:5433/memory", "db.example/memory"),
         (f"postgresql://ann:{SECRET}@db.example", "db.example/ann"),
         (f"postgresql://ann:{SECRET}@/memory?host=/run/pg&password={SECRET}", "local/memory"),
-        (f"postgresql://host/db?sslmode=require&sslkey={SECRET}", "host/db"),
+        (f"postgresql://host/db?sslmode=require&passfile={SECRET}", "host/db"),
     ],
 )
 def test_the_label_names_host_and_database_and_no_secret(url: str, label: str):

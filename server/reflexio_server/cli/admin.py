@@ -17,15 +17,17 @@ from reflexio_server.cli.connection import say_error
 from reflexio_server.cli.passwords import FromStdin, asked_for
 from reflexio_server.cli.rendering import print_line
 from reflexio_server.domain.access import Account, Author
-from reflexio_server.domain.errors import ReflexioError
+from reflexio_server.domain.errors import DatabaseUnavailable, ReflexioError
 from reflexio_server.domain.identity_errors import NotFound
 from reflexio_server.domain.ids import OrgId
 from reflexio_server.identity.directory import Directory
 from reflexio_server.settings import Settings
 from reflexio_server.store import organizations
 from reflexio_server.store.attached import attached
+from reflexio_server.store.driver_errors import DatabaseRefuses, cause_of_outage
 from reflexio_server.store.embedded_postgres import EmbeddedPostgresFailed
 from reflexio_server.store.location import InvalidDatabaseUrl
+from reflexio_server.store.migrate import SchemaTooNew
 from reflexio_server.store.reach import Purpose
 
 _OPERATOR = Author(actor="operator", credential="none", address="", request_id="")
@@ -133,7 +135,12 @@ def _change(
         asyncio.run(run())
     except InvalidDatabaseUrl as error:
         raise usage_error("--database-url", str(error)) from None
-    except (ReflexioError, EmbeddedPostgresFailed, OSError) as error:
+    except DatabaseRefuses as error:
+        raise usage_error("--database-url", error.problem) from None
+    except DatabaseUnavailable as error:
+        say_error(f"cannot reach the database: {cause_of_outage(error)}")
+        raise typer.Exit(1) from None
+    except (ReflexioError, EmbeddedPostgresFailed, SchemaTooNew, OSError) as error:
         say_error(str(error))
         raise typer.Exit(1) from None
 

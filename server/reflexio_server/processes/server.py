@@ -16,7 +16,7 @@ from reflexio_server.processes.descriptors import make_room_for
 from reflexio_server.processes.metrics_endpoint import metrics_endpoint
 from reflexio_server.rpc.listening import CannotListen, UnsafeSettings
 from reflexio_server.settings import Settings
-from reflexio_server.store.driver_errors import StatementsNotKept
+from reflexio_server.store.driver_errors import DatabaseRefuses, StatementsNotKept, cause_of_outage
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgresFailed
 from reflexio_server.store.location import InvalidDatabaseUrl, StorageLocation
 from reflexio_server.store.migrate import SchemaTooNew
@@ -112,9 +112,11 @@ async def _started(starting: asyncio.Task[None], location: StorageLocation) -> N
         await starting
     except asyncio.CancelledError:
         raise CannotStart("interrupted while starting") from None
+    except DatabaseRefuses as error:
+        raise CannotStart(error.problem, "database_url") from None
     except DatabaseUnavailable as error:
         place = location.storage_label
-        raise CannotStart(f"cannot reach the database {place}: {error.__cause__ or error}") from None
+        raise CannotStart(f"cannot reach the database {place}: {cause_of_outage(error)}") from None
     except StorageFull as error:
         raise CannotStart(f"{location.storage_label}: {error}") from None
     except UnknownTextSearchConfig as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from reflexio_server.store.database import Database
+from reflexio_server.store.driver_errors import privileged
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgres
 from reflexio_server.store.location import driver_url
 from reflexio_server.store.migrate import migrate
@@ -23,10 +24,11 @@ async def attached(database_url: str | None, data_dir: Path) -> AsyncIterator[Da
     Raises:
         InvalidDatabaseUrl: The URL names no Postgres.
         DatabaseUnavailable: It cannot be reached.
+        DatabaseRefuses: It does not let the user of the URL do what a server does.
         EmbeddedPostgresFailed: The embedded Postgres does not start.
         OSError: The folder cannot be made or read.
     """
-    async with AsyncExitStack() as used:
+    async with privileged(), AsyncExitStack() as used:
         if database_url is not None:
             url = driver_url(database_url)
         else:

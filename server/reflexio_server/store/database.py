@@ -21,7 +21,7 @@ from reflexio_server.telemetry.export import is_on
 
 _log = structlog.get_logger("reflexio.database")
 
-_CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 """For a connection, from the pool or new: an address that swallows packets is told as what it is, and in time."""
 
 
@@ -87,7 +87,7 @@ class Database:
             poolclass=PinningPool,
             pool_size=self._pool_size,
             max_overflow=0,
-            pool_timeout=_CONNECT_SECONDS,
+            pool_timeout=CONNECT_SECONDS,
             pool_pre_ping=False,
             **shared,
         )
@@ -161,7 +161,7 @@ class Database:
         each statement is a transaction of its own, or, behind a pooler that lends connections for a transaction, the
         block. Raise and wait for other things outside of the block.
         """
-        return Direct(_opened(self._engine), reach, _CONNECT_SECONDS, self.missed.set)
+        return Direct(_opened(self._engine), reach, CONNECT_SECONDS, self.missed.set)
 
     @asynccontextmanager
     async def snapshot(self, reach: Reach) -> AsyncIterator[AsyncConnection]:
@@ -178,7 +178,7 @@ class Database:
         pinning.wanted.set(reach)
         try:
             async with translated(), AsyncExitStack() as used:
-                async with asyncio.timeout(_CONNECT_SECONDS):
+                async with asyncio.timeout(CONNECT_SECONDS):
                     connection = await used.enter_async_context(engine.connect())
                     await _pin(connection, reach)
                 yield connection

@@ -24,6 +24,8 @@ _GONE = (
     OSError,
 )
 
+_REFUSING = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+"""What Postgres says to a connection that it does not take."""
 
 _ATTEMPTS = 10
 
@@ -53,6 +55,18 @@ async def retried(work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
+class DatabaseRefuses(DatabaseUnavailable):
+    """Postgres is there, and does not do what was asked as the user of the database URL.
+
+    For callers that is an outage like any other; `problem` is for the operator.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        self.problem = problem
+        """What Postgres said, and what to do about it."""
+
+
 class StatementsNotKept(Exception):
     """What lies between us and Postgres lends connections and keeps no prepared statements."""
 
@@ -69,6 +83,7 @@ async def translated() -> AsyncIterator[None]:
 
     Raises:
         DatabaseUnavailable: Postgres cannot be reached, went away, or takes no more connections.
+        DatabaseRefuses: Postgres takes none of this user, or to this database.
         StorageFull: It has no room; the transaction was undone.
         Conflict: The transaction was undone because of another one.
         DuplicateKey: It would store a key twice.
@@ -82,22 +97,66 @@ async def translated() -> AsyncIterator[None]:
         raise
 
 
+@asynccontextmanager
+async def privileged() -> AsyncIterator[None]:
+    """Raise that Postgres forbids something in terms of ours, where the reason is who the server works as.
+
+    That is so at a start. Later it would be a mistake of ours, such as a row of an organisation that is not the call's.
+
+    Raises:
+        DatabaseRefuses: The user of the database URL may not do what a server does.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(cause := _cause_of(error), asyncpg.InsufficientPrivilegeError):
+            raise
+        said = _first_line(cause)
+        problem = f"Postgres says: {said}; the user that the server works as must own its database and its tables"
+        raise DatabaseRefuses(problem) from error
+
+
 def meaning_of(error: Exception) -> Exception | None:
     """What an error of the driver, by itself or wrapped by SQLAlchemy, means in our terms; None where it is another."""
-    if isinstance(error, (*_GONE, PoolTimeout)):
+    if isinstance(error, PoolTimeout):
         return DatabaseUnavailable()
-    cause: BaseException | None = error
-    if isinstance(error, DBAPIError):
-        cause = error.orig.__cause__ if error.orig is not None else None
-        if error.connection_invalidated or isinstance(error, InterfaceError):
-            return DatabaseUnavailable()
-    elif isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # Connecting for `Database.direct` raises it unwrapped.
-        cause = error.__cause__
+    cause = _cause_of(error)
+    if (refusal := _refusal_of(cause)) is not None:
+        return refusal
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, InterfaceError)):
+        return DatabaseUnavailable()
     return _meaning_of_cause(cause)
 
 
+def cause_of_outage(error: DatabaseUnavailable) -> str:
+    """Why the database cannot be reached, in a line for its operator."""
+    cause = error.__cause__
+    if isinstance(cause, TimeoutError):  # Its text is empty.
+        return "no answer in time"
+    return _first_line(_cause_of(cause) or cause) if isinstance(cause, Exception) else str(error)
+
+
+def _cause_of(error: Exception) -> BaseException | None:
+    """What asyncpg raised."""
+    if isinstance(error, DBAPIError):
+        return error.orig.__cause__ if error.orig is not None else None
+    if isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # Connecting for `Database.direct` raises it unwrapped.
+        return error.__cause__
+    return error
+
+
+def _refusal_of(cause: BaseException | None) -> DatabaseRefuses | None:
+    """What asyncpg raised while connecting, where the database URL is to blame."""
+    if isinstance(cause, asyncpg.ClientConfigurationError):
+        return DatabaseRefuses(_first_line(cause))
+    if isinstance(cause, _REFUSING):
+        said = _first_line(cause)
+        return DatabaseRefuses(f"Postgres refuses the connection: {said}; check its user, password and database")
+    return None
+
+
 def _meaning_of_cause(cause: BaseException | None) -> Exception | None:
-    """The same of what asyncpg raised."""
+    """The same as `meaning_of`, of what asyncpg raised."""
     if isinstance(cause, _GONE):
         return DatabaseUnavailable()
     if isinstance(cause, asyncpg.InsufficientResourcesError):
@@ -109,3 +168,8 @@ def _meaning_of_cause(cause: BaseException | None) -> Exception | None:
     if isinstance(cause, asyncpg.UniqueViolationError):
         return DuplicateKey(cause.constraint_name or "")
     return None
+
+
+def _first_line(error: BaseException) -> str:
+    """What it says, without what Postgres or the driver adds as a detail or a hint."""
+    return str(error).partition("\n")[0]

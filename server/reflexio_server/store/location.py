@@ -2,9 +2,29 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+_OPTIONS = {
+    "host",
+    "port",
+    "user",
+    "password",
+    "database",
+    "passfile",
+    "service",
+    "servicefile",
+    "ssl",
+    "sslmode",
+    "target_session_attrs",
+    "krbsrvname",
+    "gsslib",
+}
+"""What a URL may say after its `?`: what the driver takes as a text."""
+
+_HIGHEST_PORT = 65535
 
 
 class InvalidDatabaseUrl(ValueError):
@@ -47,7 +67,41 @@ def driver_url(database_url: str) -> str:
         message = "the database URL must look like postgresql://user:password@host:5432/database"
         raise InvalidDatabaseUrl(message)
     query = dict(url.query)
+    if unknown := sorted(query.keys() - _OPTIONS):
+        message = (
+            f"the database URL must not have {', '.join(unknown)}; leave that out, or set the environment variable "
+            "that Postgres's own programs read, such as PGSSLROOTCERT"
+        )
+        raise InvalidDatabaseUrl(message)
     if "sslmode" in query:
         # The same values, under the name that the driver has for it.
         query["ssl"] = query.pop("sslmode")
-    return url.set(drivername="postgresql+asyncpg", query=query).render_as_string(hide_password=False)
+    url = url.set(drivername="postgresql+asyncpg", query=query)
+    result = url.render_as_string(hide_password=False)
+    _check_ports(result)
+    return result
+
+
+def driver_arguments(url: str) -> dict[str, Any]:
+    """What `asyncpg.connect` is called with for a URL that `driver_url` gave."""
+    parsed = make_url(url)
+    arguments = dict(parsed.get_dialect()().create_connect_args(parsed)[1])
+    for name in ("prepared_statement_cache_size", "prepared_statement_name_func"):
+        arguments.pop(name, None)  # SQLAlchemy's own.
+    return arguments
+
+
+def _check_ports(url: str) -> None:
+    """Several hosts have several ports.
+
+    Raises:
+        InvalidDatabaseUrl: One is no port.
+    """
+    try:
+        ports = driver_arguments(url).get("port")
+    except ArgumentError:
+        ports = 0
+    for port in ports if isinstance(ports, list) else [ports]:
+        if port is not None and not 0 < port <= _HIGHEST_PORT:
+            message = f"a port must be a number from 1 to {_HIGHEST_PORT}, and each of several hosts needs one"
+            raise InvalidDatabaseUrl(message)

@@ -3,7 +3,8 @@
 import asyncio
 
 import asyncpg
-from sqlalchemy import make_url
+
+from reflexio_server.store.location import driver_arguments
 
 _SECONDS = 1.0
 """For an answer, and for connecting before it. Somebody who is only slow is asked once more."""
@@ -14,10 +15,7 @@ class Probe:
 
     def __init__(self, url: str) -> None:
         """`url` is a SQLAlchemy URL of the asyncpg driver."""
-        parsed = make_url(url)
-        self._arguments = parsed.get_dialect()().create_connect_args(parsed)[1]
-        for name in ("prepared_statement_cache_size", "prepared_statement_name_func"):
-            self._arguments.pop(name, None)  # SQLAlchemy's own.
+        self._arguments = driver_arguments(url)
         self._connection: asyncpg.Connection | None = None
 
     async def failure(self) -> Exception | None:

@@ -6,10 +6,11 @@ superuser. Behind a pooler that cannot be had, and the server refuses to start.
 
 import asyncpg
 import structlog
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
-from reflexio_server.store.database import Database
+from reflexio_server.store.database import CONNECT_SECONDS, Database
 from reflexio_server.store.driver_errors import translated
+from reflexio_server.store.location import driver_arguments
 from reflexio_server.store.tables import metadata
 
 _log = structlog.get_logger("reflexio.database")
@@ -62,14 +63,11 @@ async def role_for(url: str, *, to_log_in: bool = False) -> str | None:
 
     Raises:
         DatabaseUnavailable: Postgres cannot be reached.
+        DatabaseRefuses: It does not let the user of the URL in.
     """
     async with translated():
-        parsed = make_url(url)
-        arguments = parsed.get_dialect()().create_connect_args(parsed)[1]
-        for name in ("prepared_statement_cache_size", "prepared_statement_name_func"):
-            arguments.pop(name, None)  # SQLAlchemy's own.
         # Whatever lies between, each statement is complete in itself.
-        connection = await asyncpg.connect(**arguments, statement_cache_size=0)
+        connection = await asyncpg.connect(**driver_arguments(url), statement_cache_size=0, timeout=CONNECT_SECONDS)
         try:
             async with connection.transaction():
                 me = await connection.fetchrow(_ME)
