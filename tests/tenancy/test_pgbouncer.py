@@ -18,8 +18,9 @@ from reflexio.v1 import interaction_service_pb2 as interactions
 from reflexio_server.access.policy import REQUIREMENTS, Requirement
 from reflexio_server.domain.ids import OrgId
 from reflexio_server.store import login_limits
+from reflexio_server.store.attached import attached
 from reflexio_server.store.database import Database
-from reflexio_server.store.driver_errors import StatementsNotKept
+from reflexio_server.store.driver_errors import DatabaseRefuses, StatementsNotKept, translated
 from reflexio_server.store.login_limits import Bucket, bucket_name
 from reflexio_server.store.roles import ROLE
 from sqlalchemy import make_url
@@ -39,6 +40,7 @@ _BACKENDS = 3
 
 _CONFIGURATION = """
 [databases]
+of_superuser = host={postgres} user=postgres dbname=postgres
 * = host={postgres} user={role}
 
 [pgbouncer]
@@ -186,6 +188,22 @@ async def test_statements_that_are_kept_are_refused_with_the_remedy(through: str
     told = [outcome for outcome in outcomes if outcome is not None]
     assert {type(outcome) for outcome in told} == {StatementsNotKept}
     assert "REFLEXIO_DATABASE_STATEMENT_CACHE_SIZE=0" in str(told[0])
+
+
+async def test_a_superuser_is_told_that_it_needs_another_user(pgbouncer: int):
+    with pytest.raises(DatabaseRefuses) as refused:
+        async with attached(f"postgresql://postgres@127.0.0.1:{pgbouncer}/of_superuser", Path("unused")):
+            pass
+    assert "its user is a superuser" in refused.value.problem
+    assert "a user of its own" in refused.value.problem
+
+
+async def test_a_pgbouncer_that_does_not_know_our_parameters_is_told_with_the_remedy(through: str):
+    with pytest.raises(DatabaseRefuses) as refused:
+        async with translated():
+            await asyncpg.connect(through, server_settings={"no_such_parameter": "1"})
+    assert "no_such_parameter; in pgbouncer's configuration set ignore_startup_parameters =" in refused.value.problem
+    assert _CONFIGURATION.strip().endswith(refused.value.problem.rpartition(" set ")[2])
 
 
 async def test_what_a_backend_was_told_ends_with_the_transaction(

@@ -1,5 +1,6 @@
 """The one place that knows the errors of the driver."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -26,6 +27,18 @@ _GONE = (
 
 _REFUSING = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 """What Postgres says to a connection that it does not take."""
+
+_UNSUPPORTED = re.compile(r"unsupported startup parameter: (\S+)")
+"""What pgbouncer says; Postgres has other words for it."""
+
+_WITHOUT_ROLE = (
+    "its user is a superuser, whom row-level security does not bind, and a pooler in between does not let the server "
+    "work as somebody else; give the server a user of its own that owns its tables"
+)
+_WITHOUT_PARAMETER = (
+    "a pooler in between refuses the parameter {}; in pgbouncer's configuration set "
+    "ignore_startup_parameters = jit, client_connection_check_interval"
+)
 
 _ATTEMPTS = 10
 
@@ -152,6 +165,8 @@ def _refusal_of(cause: BaseException | None) -> DatabaseRefuses | None:
     if isinstance(cause, _REFUSING):
         said = _first_line(cause)
         return DatabaseRefuses(f"Postgres refuses the connection: {said}; check its user, password and database")
+    if isinstance(cause, asyncpg.ProtocolViolationError) and (parameter := _UNSUPPORTED.match(_first_line(cause))):
+        return DatabaseRefuses(_WITHOUT_ROLE if parameter[1] == "role" else _WITHOUT_PARAMETER.format(parameter[1]))
     return None
 
 
