@@ -1,6 +1,7 @@
 """Where the console script `reflexio` and `python -m reflexio_server` begin."""
 
 import io
+import os
 import sys
 
 
@@ -10,6 +11,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character gets its escape, and nobody a traceback.
             stream.reconfigure(errors="backslashreplace")
+    # What gRPC would write on standard error beside our own words is raised as well. It reads this when it is loaded.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         # Not at the top: `pip install .` brings this script, but not the packages that it needs.
         from reflexio_server.cli import app  # noqa: PLC0415 - for that reason

@@ -114,6 +114,15 @@ def test_a_closed_pipe_is_silent(server, user_id, flags):
         assert process.stderr.read() == b""
 
 
+def test_a_mistake_about_tls_is_told_without_the_log_of_grpc(server):
+    result = call("status", "--url", server.url.replace("http:", "https:"))
+    assert result.returncode == 1
+    message, reason = result.stderr.splitlines()
+    assert message.startswith("Error: could not reach https://127.0.0.1")
+    assert "it does not speak TLS" in message
+    assert reason == "  reason: UNAVAILABLE"
+
+
 def test_a_named_pipe_is_published_each_time_anew(server, user_id, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

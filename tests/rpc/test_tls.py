@@ -72,8 +72,23 @@ async def test_others_are_not(mutual, tmp_path, ours, theirs):
     other_name = shown(tmp_path / "4", ours, theirs.issue("x"))
     other_name = TlsOptions(other_name.ca_cert, other_name.client_cert, other_name.client_key, "elsewhere")
     nobody = [refused(url_of(mutual), tls) for tls in (no_certificate, wrong_authority, server_unknown, other_name)]
-    *_, in_plain_text = await asyncio.gather(*nobody, refused(url_of(mutual, "http"), None))
-    assert "plain text and not TLS" in in_plain_text
+    told = await asyncio.gather(*nobody, refused(url_of(mutual, "http"), None))
+    asks_for_certificate = "show one of an authority that it trusts (REFLEXIO_CLIENT_CERT"
+    causes = (
+        asks_for_certificate,
+        asks_for_certificate,
+        "not of an authority that is known here; name a file with that authority (REFLEXIO_CA_CERT)",
+        "its certificate is for another name",
+        "if it speaks TLS, give the endpoint as https://",
+    )
+    for text, cause in zip(told, causes, strict=True):
+        assert cause in text
+        assert "The endpoint comes from the argument url_endpoint" in text
+        assert "SSL" not in text, "the words of gRPC's libraries"
+
+
+async def test_a_server_that_speaks_no_tls_is_told_as_that(server):
+    assert "it does not speak TLS; give the endpoint as http://" in await refused(url_of(server), None)
 
 
 async def refused(url, tls):

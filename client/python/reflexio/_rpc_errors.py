@@ -5,22 +5,23 @@ from typing import Any
 
 import grpc
 
+from reflexio._endpoint import Endpoint
 from reflexio._error_classes import error_class
 from reflexio._error_details import METADATA_KEY, ErrorDetails, error_details_from
+from reflexio._unreachable import explanation, questions
 from reflexio.errors import FieldViolation, ReflexioError
 
 _REASON_PREFIX = "ERROR_REASON_"
 
 
 def from_rpc_error(
-    rpc_error: grpc.RpcError, *, endpoint: str, advice: str, request_id: str, argument_name: Callable[[str], str]
+    rpc_error: grpc.RpcError, *, endpoint: Endpoint, request_id: str, argument_name: Callable[[str], str]
 ) -> ReflexioError:
     """Make the error that stands for a failed gRPC call; the caller raises it `from rpc_error`.
 
     Args:
         rpc_error: What grpc or grpc.aio raised.
-        endpoint: Where the call went, as the user wrote it.
-        advice: What to check when nothing answered there.
+        endpoint: Where the call went.
         request_id: The `x-request-id` that was sent.
         argument_name: Gives the Python name of a field path of the contract.
     """
@@ -28,7 +29,7 @@ def from_rpc_error(
     status: str = call.code().name
     details = error_details_from(_details_bin(call.trailing_metadata()))
     reason = details.reason.removeprefix(_REASON_PREFIX) if details.reason else None
-    text = _message(status, call.details() or status, details, endpoint, advice, argument_name)
+    text = _message(status, call.details() or status, details, endpoint, argument_name)
     error = error_class(reason, status)(text)
     error.status = status
     error.reason = reason or status
@@ -49,18 +50,18 @@ def _details_bin(trailing_metadata: Any) -> bytes | None:
 
 
 def _message(
-    status: str, text: str, details: ErrorDetails, endpoint: str, advice: str, argument_name: Callable[[str], str]
+    status: str, text: str, details: ErrorDetails, endpoint: Endpoint, argument_name: Callable[[str], str]
 ) -> str:
     if details.reason is not None:
         field = details.field_violations[0][0] if details.field_violations else ""
         return argument_name(field) + text.removeprefix(field) if text.startswith(f"{field}:") else text
     match status:
         case "UNAVAILABLE":
-            return f"could not reach {endpoint}: {text}. {advice}"
+            return explanation(endpoint, text)
         case "DEADLINE_EXCEEDED":
-            return f"no answer from {endpoint} in time: {text}"
+            return f"no answer from {endpoint.url} in time: {text}"
         case "UNIMPLEMENTED":
-            return f"what answers at {endpoint} does not know this method: {text}. {advice}"
+            return f"what answers at {endpoint.url} does not know this method: {text}. {questions(endpoint)}"
         case "RESOURCE_EXHAUSTED" if "larger than max" in text:
             return f"{text}; send less at once, or raise REFLEXIO_MAX_MESSAGE_MB of the server"
     return text

@@ -25,8 +25,6 @@ def serve(context: typer.Context, **flags: str | bool | None) -> None:
     settings = settings_from(context, flags)
     # gRPC would prepare each subprocess for a life with gRPC, and complain that it cannot. Ours are pg_ctl only.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
-    # What the C library would write on standard error beside our log, as for a port in use, is raised as well.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Loading the libraries of the model takes seconds, which neither --help nor a mistyped flag should take.
     from reflexio_server.cli.serving import run  # noqa: PLC0415 - for that reason
 

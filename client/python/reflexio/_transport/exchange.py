@@ -130,18 +130,7 @@ class Exchange:
         """What a failed attempt means to the user."""
         return from_rpc_error(
             rpc_error,
-            endpoint=self._connection.endpoint.url,
-            advice=self._advice(),
+            endpoint=self._connection.endpoint,
             request_id=self._request_id,
             argument_name=self._call.argument_name,
-        )
-
-    def _advice(self) -> str:
-        endpoint = self._connection.endpoint
-        proxy = "" if endpoint.local else ", is a proxy in between (https_proxy, no_proxy)"
-        trust = ", is its certificate's authority known here (REFLEXIO_CA_CERT)" if endpoint.secure else ""
-        return (
-            f"Is `reflexio serve` running there, is the port right, does it speak "
-            f"{'TLS, as https:// asks for' if endpoint.secure else 'plain text and not TLS (https://)'}{trust}{proxy}? "
-            f"The endpoint comes from {endpoint.origin}."
         )
