@@ -69,9 +69,9 @@ def test_everything_is_deleted_only_after_a_yes(run, fresh_server):
     here = ["--url", fresh_server.url]
     for user in ("ann", "bob"):
         run("publish", "-u", user, "hello", *here)
-    for answer in ("n\n", ""):
+    for answer, code in (("n\n", 1), ("", 2)):
         refused = run("delete", "all", *here, stdin=answer)
-        assert refused.exit_code == 1
+        assert refused.exit_code == code
         assert fresh_server.url in refused.stderr
         assert "deleted" not in refused.stdout
     assert len(objects(run("interactions", "--all", "--json", *here).stdout)) == 2

@@ -123,6 +123,27 @@ def test_a_mistake_about_tls_is_told_without_the_log_of_grpc(server):
     assert reason == "  reason: UNAVAILABLE"
 
 
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        ("login a@example.com", "--password-stdin"),
+        ("accounts create a@example.com", "--password-stdin"),
+        ("admin create a@example.com", "--password-stdin"),
+        ("delete all", "--yes"),
+        ("delete user ana", "--yes"),
+        ("retention set 90", "--yes"),
+    ],
+)
+def test_where_nobody_can_be_asked_the_flag_is_told(server, command, remedy):
+    # In a session of its own there is no terminal to open either.
+    environment = os.environ | {"REFLEXIO_URL": server.url}
+    result = call(*command.split(), env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+    assert (result.returncode, result.stdout.strip()) == (2, "")
+    assert result.stderr.splitlines()[-1].startswith("Error: there is nobody to ask; give ")
+    assert remedy in result.stderr
+    assert "Aborted" not in result.stderr
+
+
 def test_a_named_pipe_is_published_each_time_anew(server, user_id, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

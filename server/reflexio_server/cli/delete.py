@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import reflexio
 import typer
 
+from reflexio_server.cli.asking import ask_whether
 from reflexio_server.cli.command import ApiKey, JsonLines, Timeout, Url, group_of
 from reflexio_server.cli.connection import connected
 from reflexio_server.cli.rendering import one_line, print_json, print_line
@@ -101,8 +102,7 @@ def user(
     """
     with connected(url, api_key, timeout) as client:
         if not yes:
-            question = f"Erase everything of user {one_line(name)!r} at {client.url_endpoint}?"
-            typer.confirm(question, abort=True, err=True)
+            ask_whether(f"Erase everything of user {one_line(name)!r} at {client.url_endpoint}?")
         _show(client.erase_user(name), json_lines=json_lines)
 
 
@@ -120,8 +120,7 @@ def everything(
     """
     with connected(url, api_key, timeout) as client:
         if not yes:
-            # On standard error: standard output is for the answer.
-            typer.confirm(f"Delete everything of every user at {client.url_endpoint}?", abort=True, err=True)
+            ask_whether(f"Delete everything of every user at {client.url_endpoint}?")
         _show(client.delete_all_interactions(), json_lines=json_lines)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reflexio_server.cli.asking import ask_whether
 from reflexio_server.cli.command import ApiKey, JsonDocument, Timeout, Url, group_of
 from reflexio_server.cli.connection import connected
 from reflexio_server.cli.rendering import print_json, print_line
@@ -40,8 +41,7 @@ def set_(
     """
     with connected(url, api_key, timeout) as client:
         if not yes:
-            question = f"Delete what was stored more than {days:g} days ago at {client.url_endpoint}, now and always?"
-            typer.confirm(question, abort=True, err=True)
+            ask_whether(f"Delete what was stored more than {days:g} days ago at {client.url_endpoint}, now and always?")
         _show(client.set_retention(days * _DAY), json_document=json_document)
 
 
