@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     )
     insecure: bool = Field(
         False,
-        description="Whether to listen beyond this machine also without TLS or without keys, "
+        description="Whether to listen beyond this machine also without TLS or without keys, for Prometheus too, "
         "because something in front sees to both.",
     )
     workers: int = Field(

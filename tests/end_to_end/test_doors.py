@@ -21,6 +21,15 @@ def test_it_does_not_listen_for_everybody_and_says_what_to_do(tmp_path):
             assert word in line
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_metrics_are_told_to_nobody_beyond_this_machine_before_that_is_checked(tmp_path, workers):
+    asked = ("--metrics-port", "0", "--metrics-host", "0.0.0.0", "--workers", workers, "--log-level", "info")
+    code, log = refused("--port", "0", "--data-dir", str(tmp_path), *asked)
+    assert code == 2
+    assert "Invalid value for --metrics-host: 0.0.0.0 can be reached from other machines" in log
+    assert "metrics are told" not in log
+
+
 def numbers_shown_at(port):
     """The serial numbers of the certificates that new connections are shown."""
     pems = [ssl.get_server_certificate(("127.0.0.1", port), timeout=30) for _ in range(CONNECTIONS)]

@@ -27,6 +27,16 @@ def test_beyond_it_both_are_needed(host):
     check_doors(Settings(host=host, **TLS, **KEYS))
 
 
+@pytest.mark.parametrize("host", BEYOND)
+def test_metrics_are_for_this_machine_too(host):
+    with pytest.raises(UnsafeSettings, match="--insecure") as refusal:
+        check_doors(Settings(metrics_host=host, metrics_port=0, **TLS, **KEYS))
+    assert refusal.value.setting == "metrics_host"
+    check_doors(Settings(metrics_host=host))
+    check_doors(Settings(metrics_host=host, metrics_port=0, insecure=True))
+    check_doors(Settings(metrics_host="localhost", metrics_port=0))
+
+
 @pytest.mark.parametrize("given", [{}, TLS, KEYS])
 def test_who_says_insecure_gets_it(given):
     check_doors(Settings(host="0.0.0.0", insecure=True, **given))

@@ -14,7 +14,7 @@ from reflexio_server.embed.embedder import ModelUnavailable
 from reflexio_server.processes.cannot_start import CannotStart
 from reflexio_server.processes.descriptors import make_room_for
 from reflexio_server.processes.metrics_endpoint import metrics_endpoint
-from reflexio_server.rpc.listening import CannotListen, UnsafeSettings
+from reflexio_server.rpc.listening import CannotListen, UnsafeSettings, check_doors
 from reflexio_server.settings import Settings
 from reflexio_server.store.driver_errors import DatabaseRefuses, StatementsNotKept, cause_of_outage
 from reflexio_server.store.embedded_postgres import DataFolderInUse, EmbeddedPostgresFailed
@@ -49,6 +49,10 @@ async def serve(
     Raises:
         CannotStart: It says why.
     """
+    try:
+        check_doors(settings)
+    except UnsafeSettings as error:
+        raise CannotStart(str(error), error.setting) from None
     settings = settings.model_copy(update={"max_connections": make_room_for(settings.max_connections)})
     with ExitStack() as listening:
         _expose_metrics(settings, metrics_socket, listening)

@@ -54,6 +54,12 @@ def check_doors(settings: Settings) -> None:
             "give what is missing, listen on 127.0.0.1, or say --insecure where something in front sees to both",
             "host",
         )
+    if settings.metrics_port is not None and not settings.insecure and not _is_loopback(settings.metrics_host):
+        raise UnsafeSettings(
+            f"{settings.metrics_host} can be reached from other machines, and metrics have neither TLS nor "
+            "authentication: listen on 127.0.0.1, or say --insecure where strangers are kept out by something else",
+            "metrics_host",
+        )
 
 
 def _is_loopback(host: str) -> bool:
