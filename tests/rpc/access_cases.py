@@ -57,6 +57,19 @@ ACCESS = [
         {"organization_name": ""},
     ),
     *(
+        Case("CreateCertificateIdentity", f"no URI: {text}", "uri", "uri.absolute", {"uri": text})
+        for text in (
+            "agent",
+            "example.com/agent",
+            "spiffe://",
+            "://x",
+            "spiffe://a b",
+            "spiffe://\u00e9",
+            "urn:",
+            "1a://b",
+        )
+    ),
+    *(
         Case("RevokeApiKey", f"id {number}", "api_key_id", "int64.gte", {"api_key_id": number})
         for number in (-1, -(2**63))
     ),

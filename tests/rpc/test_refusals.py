@@ -55,6 +55,8 @@ async def test_a_text_may_have_as_many_bytes_as_the_contract_says(call: Caller, 
     text = (own[: len(own) // 2 * 2] + letter * most).encode()[:most].decode()
     if field.name == "interacted_image_url":
         text = "http://host/".ljust(most, "x")
+    elif field.name == "uri":
+        text = f"spiffe://{own}/".ljust(most, "x")
     elif field.name.endswith("email"):
         text = f"{own}@example.com".rjust(most, "x")
     request = field.put(GOOD[field.method](there), text)

@@ -151,3 +151,8 @@ def test_what_can_be_stored_spans_from_1900_to_2262():
     assert time.gmtime(EARLIEST // SECOND)[:6] == (1900, 1, 1, 0, 0, 0)
     assert time.gmtime(LATEST // SECOND)[:3] == (2262, 4, 11)
     assert math.log2(LATEST) < 63
+
+
+@pytest.mark.parametrize("uri", ["spiffe://example.org/ns/a/sa/b", "https://a", "URN:uuid:1-2", "x+y-z.1://a?b#c%20"])
+def test_what_certificates_have_as_uris(uri: str):
+    assert rules.certificate_uri("field", uri) == uri

@@ -18,6 +18,7 @@ from reflexio_server.rpc.interceptors.base import Context
 from reflexio_server.rpc.interceptors.logging import call_id
 from reflexio_server.rpc.numbered_pages import NumberedPage
 from reflexio_server.store import audit
+from reflexio_server.validate import rules
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,9 @@ class AccessService(rpc.AccessServiceServicer):
         self, request: pb.CreateCertificateIdentityRequest, context: Context
     ) -> pb.CreateCertificateIdentityResponse:
         role = messages.role_from(request.role) or AccessRole.MEMBER
+        uri = rules.certificate_uri("uri", request.uri)
         identity = await self.directory.create_certificate_identity(
-            current_caller.get().org_id, author_of(context), request.uri, request.organization_name, role
+            current_caller.get().org_id, author_of(context), uri, request.organization_name, role
         )
         return pb.CreateCertificateIdentityResponse(identity=messages.identity_to(identity))
 

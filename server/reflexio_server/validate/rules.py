@@ -1,6 +1,7 @@
 """What the contract cannot say: rules that depend on the present moment or look into free-form data."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,8 @@ LATEST = 9_223_372_036 * SECOND
 
 _AHEAD = 24 * 3600 * SECOND
 """How far in the future an interaction may lie: clocks differ, and time zones are mistaken for one another."""
+
+_URI = re.compile(r"([a-z][a-z0-9+.-]*://|urn:)[!-~]+", re.IGNORECASE)
 
 
 def moment(field: str, seconds: int, nanos: int) -> int:
@@ -79,6 +82,19 @@ def http_url(field: str, url: str) -> str:
     if url and not valid:
         raise InvalidFields.one(field, "url.http", "must be an absolute http or https URL")
     return url
+
+
+def certificate_uri(field: str, uri: str) -> str:
+    """The same URI, if a certificate may have it as that: of ASCII, and absolute.
+
+    Raises:
+        InvalidFields: It is not.
+    """
+    if not _URI.fullmatch(uri):
+        raise InvalidFields.one(
+            field, "uri.absolute", "must be a URI with its scheme, such as spiffe://example.org/agent"
+        )
+    return uri
 
 
 def json_object(field: str, value: Mapping[str, Any], deepest: int) -> int:
