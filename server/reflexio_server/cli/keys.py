@@ -79,13 +79,14 @@ def revoke(
     timeout: Timeout = None,
     json_lines: JsonLines = False,
 ) -> None:
-    """Make a key invalid for ever, on every replica from the next call on."""
+    """Make a key invalid for ever, on every replica from the next call on. Doing it again changes nothing."""
     with connected(url, api_key, timeout) as client:
         key = client.revoke_api_key(api_key_id)
     if json_lines:
         print_json(asdict(key))
-    else:
-        print_line(f"revoked key {key.api_key_id} ({key.name}) of {key.account_email}")
+        return
+    since = f" since {show_moment(key.revoked_at)}" if key.revoked_at is not None else ""
+    print_line(f"key {key.api_key_id} ({key.name}) of {key.account_email} is revoked{since}")
 
 
 def _row(key: reflexio.ApiKey) -> tuple[str, ...]:
