@@ -31,6 +31,16 @@ def test_status_says_what_the_server_is(run, server):
         assert fact in result.stdout
 
 
+def test_status_counts_in_words_that_fit(run, fresh_server):
+    here = ["--url", fresh_server.url]
+    assert re.search(r"index +nobody was searched lately, on this replica\n", run("status", *here).stdout)
+    run("publish", "-u", "ann", "hello", "--wait", *here)
+    run("search", "ann", "hello", *here)
+    told = run("status", *here).stdout
+    assert re.search(r"index +[1-9][0-9.]* KiB for 1 user, on this replica\n", told)
+    assert re.search(r"backlog +0 interactions wait for being embedded\n", told)
+
+
 def test_status_for_machines(run, server):
     status = json.loads(run("status", "--json").stdout)
     assert status["serving"] is True

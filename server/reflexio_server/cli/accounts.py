@@ -10,7 +10,7 @@ import typer
 from reflexio_server.cli.command import ApiKey, JsonLines, Organization, Role, Timeout, Url, group_of, role_or_none
 from reflexio_server.cli.connection import connected
 from reflexio_server.cli.passwords import FromStdin, asked_for
-from reflexio_server.cli.rendering import Column, print_json, print_line, print_table
+from reflexio_server.cli.rendering import Column, counted, print_json, print_line, print_table
 from reflexio_server.cli.times import show_moment
 
 _COLUMNS = (Column("ID"), Column("EMAIL", flexible=True), Column("ROLE"), Column("MADE"), Column("DISABLED"))
@@ -136,7 +136,7 @@ def change_password(
         done = client.change_password(
             email, present, new, organization=organization or None, revoke_api_keys=revoke_keys
         )
-        keys = f"; {done.revoked_api_keys_count} keys were revoked" if revoke_keys else ""
+        keys = f"; {counted(done.revoked_api_keys_count, 'key was', 'keys were')} revoked" if revoke_keys else ""
         print_line(f"changed the password of {email}{keys}")
 
 

@@ -12,9 +12,8 @@ import typer
 
 from reflexio_server.cli.command import ApiKey, JsonDocument, Quiet, Timeout, Url, command_of, usage_error
 from reflexio_server.cli.connection import connected, say
-from reflexio_server.cli.importing import counted
 from reflexio_server.cli.progress import LateTotal, progress_bar
-from reflexio_server.cli.rendering import print_json, to_json
+from reflexio_server.cli.rendering import counted, print_json, to_json
 
 
 def command() -> Any:

@@ -13,10 +13,10 @@ from reflexio import ImportOutcome, ImportResult
 
 from reflexio_server.cli.command import ApiKey, JsonLines, Quiet, Timeout, Url, command_of, usage_error
 from reflexio_server.cli.connection import connected, explanation, say, say_error
-from reflexio_server.cli.importing import counted, size_of
+from reflexio_server.cli.importing import size_of
 from reflexio_server.cli.progress import progress_bar
 from reflexio_server.cli.publications import BadEntryError, parsed
-from reflexio_server.cli.rendering import print_json
+from reflexio_server.cli.rendering import counted, print_json
 
 _MOST_ERRORS_SHOWN = 20
 

@@ -11,6 +11,7 @@ import typer
 from reflexio_server.cli.connection import explanation, say, say_error
 from reflexio_server.cli.progress import progress_bar
 from reflexio_server.cli.publications import BadEntryError, Entry, Reader
+from reflexio_server.cli.rendering import counted
 
 Answer = reflexio.PublishUserInteractionResponse
 
@@ -98,8 +99,3 @@ def size_of(stream: BinaryIO) -> int | None:
     except OSError:
         return None
     return status.st_size if S_ISREG(status.st_mode) else None
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """A number with its noun."""
-    return f"{count} {one if count == 1 else many or one + 's'}"

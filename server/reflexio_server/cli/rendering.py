@@ -61,6 +61,11 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun, and the verb where that depends on the number."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def print_lines(lines: Iterable[Text]) -> None:
     """Write lines, each cut to the terminal, to standard output. Their text must have gone through `one_line`."""
     for line in lines:

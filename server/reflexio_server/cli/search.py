@@ -9,7 +9,7 @@ import typer
 from reflexio_server.cli.command import ApiKey, JsonLines, Since, Timeout, Until, Url, command_of
 from reflexio_server.cli.connection import connected, say
 from reflexio_server.cli.interaction_view import as_json, print_interactions
-from reflexio_server.cli.rendering import print_json
+from reflexio_server.cli.rendering import counted, print_json
 from reflexio_server.cli.times import last_moment
 
 
@@ -87,11 +87,11 @@ def search(
     if answer.interpretation is not None:
         say(_understood(answer.interpretation))
     if answer.not_yet_embedded_count:
-        count = answer.not_yet_embedded_count
-        say(f"{count} interactions are so new that they were searched by their words only.")
+        new = counted(answer.not_yet_embedded_count, "interaction is", "interactions are")
+        say(f"{new} so new that only words were searched there.")
     if answer.set_aside_count:
-        count = answer.set_aside_count
-        say(f"{count} interactions were searched by their words only: the embedding model failed on them.")
+        aside = counted(answer.set_aside_count, "interaction was", "interactions were")
+        say(f"{aside} searched by words only, because the embedding model failed there.")
     if answer.words_only:
         say("Only words were searched: the embedding model failed on the query.")
     if answer.truncated:

@@ -8,7 +8,7 @@ import typer
 
 from reflexio_server.cli.command import ApiKey, JsonDocument, Timeout, Url, command_of
 from reflexio_server.cli.connection import connected
-from reflexio_server.cli.rendering import Column, print_json, print_table
+from reflexio_server.cli.rendering import Column, counted, print_json, print_table
 from reflexio_server.cli.times import show_duration
 
 _COLUMNS = (Column(""), Column("", flexible=True))
@@ -44,11 +44,13 @@ def status(
 
 
 def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[tuple[str, str]]:
-    backlog = f"{info.embedding_backlog_count:,} interactions wait for being embedded"
+    backlog = counted(info.embedding_backlog_count, "interaction waits", "interactions wait") + " for being embedded"
     if info.oldest_waiting_seconds is not None:
         backlog += f", the oldest for {show_duration(info.oldest_waiting_seconds)}"
     if info.embedding_set_aside_count:
-        backlog += f"; {info.embedding_set_aside_count:,} were set aside, because the model failed on them"
+        backlog += (
+            f"; {counted(info.embedding_set_aside_count, 'was', 'were')} set aside, because the model failed on them"
+        )
     known_by = caller.account_email or caller.certificate_uri
     who = f"{known_by}, " if known_by else ""
     return [
@@ -59,10 +61,17 @@ def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[
         *_changes(info),
         ("backlog", backlog),
         *(("set aside", f"{s.user_id}, interaction {s.interaction_id}: {s.reason}") for s in info.newest_set_aside),
-        ("index", f"{info.index_memory_bytes / 2**20:,.1f} MiB for {info.index_users_count:,} users, on this replica"),
+        ("index", f"{_index(info)}, on this replica"),
         ("messages", f"{info.max_message_bytes / 2**20:g} MiB at most"),
         ("caller", f"{who}{caller.role} of organisation {caller.organization_id} ({caller.organization_name})"),
     ]
+
+
+def _index(info: reflexio.ServerInfo) -> str:
+    if not info.index_users_count:
+        return "nobody was searched lately"
+    unit, size = ("MiB", 2**20) if info.index_memory_bytes >= 2**20 else ("KiB", 2**10)
+    return f"{info.index_memory_bytes / size:,.1f} {unit} for {counted(info.index_users_count, 'user')}"
 
 
 def _changes(info: reflexio.ServerInfo) -> list[tuple[str, str]]:

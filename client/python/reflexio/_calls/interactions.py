@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from reflexio._calls.call import Call, Method
 from reflexio._calls.fields import INT64_MAX, flag, integer, text, wanted_count
-from reflexio._calls.results import interaction_from
+from reflexio._calls.results import counted, interaction_from
 from reflexio._calls.searching import interaction_filter
 from reflexio._channel import TimeoutClass
 from reflexio.models import (
@@ -39,7 +39,7 @@ def list_interactions(
     )
 
     def finish(found: Sequence[Interaction]) -> GetInteractionsResponse:
-        return GetInteractionsResponse(interactions=list(found), msg=f"{len(found)} interactions")
+        return GetInteractionsResponse(interactions=list(found), msg=counted(len(found), "interaction"))
 
     return _pages(LIST, request, "top_k", wanted_count("top_k", top_k), (), finish)
 
@@ -49,7 +49,7 @@ def list_all_interactions(*, limit: Any, include_images: Any) -> Call[GetInterac
     request = pb.ListAllInteractionsRequest(include_images=flag("include_images", include_images))
 
     def finish(found: Sequence[Interaction]) -> GetInteractionsViewResponse:
-        return GetInteractionsViewResponse(interactions=list(found), msg=f"{len(found)} interactions")
+        return GetInteractionsViewResponse(interactions=list(found), msg=counted(len(found), "interaction"))
 
     return _pages(LIST_ALL, request, "limit", wanted_count("limit", limit), (), finish)
 

@@ -6,7 +6,7 @@ from typing import Any
 from reflexio._calls.call import Call, Method
 from reflexio._calls.fields import condition, flag, integer, several, text, wanted_count
 from reflexio._calls.interactions import LARGEST_PAGE
-from reflexio._calls.results import request_data_from
+from reflexio._calls.results import counted, request_data_from
 from reflexio._calls.sessions import session_name, session_rename
 from reflexio._calls.timestamps import last_moment, timestamp
 from reflexio._channel import TimeoutClass
@@ -69,7 +69,7 @@ def _pages(
         together = _joined(found, answer)
         if not answer.next_page_token or _count(together) >= wanted:
             more = bool(answer.next_page_token)
-            return GetRequestsResponse(sessions=list(together), has_more=more, msg=f"{_count(together)} requests")
+            return GetRequestsResponse(sessions=list(together), has_more=more, msg=counted(_count(together), "request"))
         following = pb.ListRequestsRequest()
         following.CopyFrom(request)
         following.page_token = answer.next_page_token

@@ -11,6 +11,11 @@ from reflexio.v1 import interaction_pb2, request_pb2
 ACTION_TYPES = {number: action for action, number in ACTIONS.items()}
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{count} {noun}{'s' if count != 1 else ''}"
+
+
 def interaction_from(
     message: interaction_pb2.Interaction, score: float | None = None, explanation: ScoreExplanation | None = None
 ) -> Interaction:
