@@ -235,3 +235,24 @@ def test_times_in_the_wrong_order_are_refused_by_the_server(run, user_id):
     result = run("search", user_id, "q", "--since", "1d", "--until", "2d")
     assert result.exit_code == 1
     assert "reason: INVALID_FIELD, field: end_time" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("interactions", "u", "-n", "x"), "'-n': must be a whole number"),
+        (("interactions", "u", "-n", "1.5"), "'-n': must be a whole number"),
+        (("interactions", "u", "-n", "0"), "'-n': must be at least 1"),
+        (("interactions", "u", "--timeout", "x"), "'--timeout': must be a number"),
+        (("search", "u", "q", "--min-score", "7"), "'--min-score': must be at most 1"),
+        (("search", "u", "q", "--mode", "x"), "'--mode': 'x' is not one of 'vector', 'fts', 'hybrid'"),
+        (("keys", "revoke", "x"), "'ID': must be a whole number"),
+        (("interactions", "u", "--since", "x"), "'--since': "),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_in_words_of_ours(run, arguments, told):
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert told in refused.stderr
+    assert "Input should" not in refused.stderr
+    assert "Value error" not in refused.stderr

@@ -156,12 +156,12 @@ def test_a_user_whom_postgres_refuses_is_told_as_a_wrong_setting(postgres, worke
 @pytest.mark.parametrize(
     ("flags", "environment", "complaint"),
     [
-        (["--port", "99999"], {}, "--port"),
-        (["--port", "x"], {}, "--port"),
-        (["--log-level", "loud"], {}, "--log-level"),
-        (["--max-image-mb", "0"], {}, "--max-image-mb"),
-        ([], {"REFLEXIO_PORT": "x"}, "--port (environment variable REFLEXIO_PORT)"),
-        ([], {"REFLEXIO_REFLECTION": "perhaps"}, "--reflection"),
+        (["--port", "99999"], {}, "--port: must be an integer, 0 to 65535\n"),
+        (["--data-dir", ""], {}, "--data-dir: must not be empty\n"),
+        (["--log-level", "loud"], {}, "--log-level: must be one of debug, info, warning, error\n"),
+        (["--text-search-config", "A"], {}, "--text-search-config: must have small letters and underscores only\n"),
+        ([], {"REFLEXIO_PORT": "x"}, "--port (environment variable REFLEXIO_PORT): must be an integer"),
+        ([], {"REFLEXIO_REFLECTION": "perhaps"}, "'REFLEXIO_REFLECTION'): must be on or off\n"),
         (["--database-url", "mysql://me:secret@host/db"], {}, "--database-url"),
         (["--database-url", "postgresql://me:secret@host:99999/db"], {}, "--database-url: a port must be"),
         (["--database-url", "postgresql://me:secret@host/db?foo=1"], {}, "--database-url: the database URL must not"),

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from reflexio_server.cli import app
 from reflexio_server.cli.serve import command
-from reflexio_server.cli.serve_flags import default_of, values_of
+from reflexio_server.cli.serve_flags import default_of, problem_of, values_of
 from reflexio_server.settings import Settings
 from typer.testing import CliRunner
 
@@ -53,3 +54,15 @@ def test_the_help_of_serve_has_every_flag_variable_and_default():
         assert f"envvar:REFLEXIO_{name.upper()}" in flat
         assert default_of(field).replace(" ", "") in flat
         assert re.sub(r"\s+", "", field.description) in flat
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("value", ["", "x", "-1", "nan", "9" * 30])
+def test_a_value_that_does_not_fit_is_told_in_words_of_ours(name, value):
+    try:
+        Settings(**{name: value})
+    except ValidationError as error:
+        field, problem = problem_of(error)
+        assert field == name
+        assert problem.startswith("must ")
+        assert not re.search(r"should|parse|Input|String|boolean", problem)

@@ -40,6 +40,17 @@ _NEED_THE_SERVER = {"serve", "admin"}
 _MODULES = {"import": "import_"}
 """Where a command's module cannot have its name."""
 
+_RULES = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be on or off",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "value_error": "{error}",
+}
+"""What is wrong with a value, by the names that pydantic has for it, with which Typer reads values."""
+
 
 class _Commands(TyperGroup):
     """Lists the commands without their modules, and loads the one that is called."""
@@ -47,6 +58,13 @@ class _Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands.update({name: TyperCommand(name, help=summary) for name, summary in _SUMMARIES.items()})
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _in_our_words(error)
+            raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
@@ -62,6 +80,13 @@ class _Commands(TyperGroup):
             typer.echo(f"reflexio {name} needs more packages: {how}", err=True)
             raise typer.Exit(2) from None
         return name, module.command(), rest
+
+
+def _in_our_words(error: typer.BadParameter) -> str:
+    found: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    if not found or found[0]["type"] not in _RULES:
+        return error.message
+    return _RULES[found[0]["type"]].format(**found[0].get("ctx", {}))
 
 
 app = typer.Typer(

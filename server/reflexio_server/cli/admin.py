@@ -16,6 +16,7 @@ from reflexio_server.cli.command import group_of, usage_error
 from reflexio_server.cli.connection import say_error
 from reflexio_server.cli.passwords import FromStdin, asked_for
 from reflexio_server.cli.rendering import print_line
+from reflexio_server.cli.serve_flags import problem_of, variable_of
 from reflexio_server.domain.access import Account, Author
 from reflexio_server.domain.errors import DatabaseUnavailable, ReflexioError
 from reflexio_server.domain.identity_errors import NotFound
@@ -152,5 +153,5 @@ def _settings(data_dir: str, database_url: str) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise usage_error(f"REFLEXIO_{problem['loc'][0]}".upper(), problem["msg"]) from None
+        field, problem = problem_of(error)
+        raise usage_error(variable_of(field), problem) from None

@@ -7,13 +7,15 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import typer
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from reflexio_server.settings import Settings
 
 _KINDS: dict[Any, str] = {bool: "on or off", int: "integer", float: "number", Path: "path", SecretStr: "URL"}
+
+_EMPTY = "must not be empty"
 
 
 def flag_of(field: str) -> str:
@@ -41,9 +43,30 @@ def values_of(field: FieldInfo) -> str:
     kind = _kind(field)
     if get_origin(kind) is Literal:
         return ", ".join(get_args(kind))
-    least, most = _limit(field, Ge, "ge"), _limit(field, Le, "le")
-    limits = f"{least:g} to {most:g}" if most is not None else f"{least:g} or more" if least is not None else ""
+    least, most, above = _limit(field, Ge, "ge"), _limit(field, Le, "le"), _limit(field, Gt, "gt")
+    if most is not None:
+        limits = f"{least:g} to {most:g}"
+    elif least is not None:
+        limits = f"{least:g} or more"
+    else:
+        limits = f"more than {above:g}" if above is not None else ""
     return ", ".join(filter(None, (_KINDS.get(kind, "text"), limits)))
+
+
+def problem_of(error: ValidationError) -> tuple[str, str]:
+    """The first field of `Settings` that a value does not fit, and a sentence that says what does."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(problem["loc"][0])
+    field = Settings.model_fields[name]
+    if problem["type"] == "string_pattern_mismatch":
+        return name, "must have small letters and underscores only"
+    if problem["type"] in {"string_too_short", "path_type"}:
+        return name, _EMPTY
+    values = values_of(field)
+    if get_origin(_kind(field)) is Literal:
+        return name, f"must be one of {values}"
+    article = "an" if values.startswith("i") else "a"
+    return name, f"must be {values}" if _kind(field) is bool else f"must be {article} {values}"
 
 
 def signature() -> inspect.Signature:
@@ -60,15 +83,17 @@ def settings_from(context: typer.Context, flags: Mapping[str, str | bool | None]
             there.
     """
     given: dict[str, Any] = {field: value for field, value in flags.items() if value is not None}
+    if empty := next((field for field, value in given.items() if value == ""), None):
+        # As a path it would be the working folder.
+        raise typer.BadParameter(_EMPTY, ctx=context, param_hint=flag_of(empty))
     try:
         return Settings(**given)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = str(problem["loc"][0])
+        field, problem = problem_of(error)
         source = context.get_parameter_source(field)
         from_environment = source is not None and source.name == "ENVIRONMENT"
         hint = f"{flag_of(field)} (environment variable {variable_of(field)})" if from_environment else flag_of(field)
-        raise typer.BadParameter(problem["msg"], ctx=context, param_hint=hint) from None
+        raise typer.BadParameter(problem, ctx=context, param_hint=hint) from None
 
 
 def _parameters() -> Iterator[inspect.Parameter]:
@@ -95,7 +120,7 @@ def _kind(field: FieldInfo) -> Any:
     return next(kind for kind in alternatives if kind is not NoneType) if NoneType in alternatives else field.annotation
 
 
-def _limit(field: FieldInfo, constraint: type[Ge] | type[Le], bound: str) -> float | None:
+def _limit(field: FieldInfo, constraint: type[Ge | Gt | Le], bound: str) -> float | None:
     return next((getattr(found, bound) for found in field.metadata if isinstance(found, constraint)), None)
 
 

@@ -53,4 +53,4 @@ class Transport:
 
 
 def _milliseconds(seconds: float) -> int:
-    return min(round(seconds * 1000), _FOR_EVER)
+    return round(min(seconds * 1000, _FOR_EVER))
