@@ -11,6 +11,8 @@ from typing import Any
 import reflexio
 from reflexio_server.embed.packaged_embedder import PackagedEmbedder
 
+from tests.certificates import Authority, Files
+from tests.identity.tenants import made
 from tests.running import Postgres, RunningServer, running_server
 
 _ROOT = Path(__file__).parents[2]
@@ -47,6 +49,25 @@ def test_the_program_that_must_not_wait_publishes(server: RunningServer, tmp_pat
     assert (ran.stdout, ran.stderr) == ("True 1\n", "")
     with reflexio.ReflexioClient(url_endpoint=server.url) as client:
         assert client.get_interactions("ana", top_k=1).interactions[0].content == "Call me Annie."
+
+
+def test_the_program_that_speaks_tls_is_let_in(postgres: Postgres, tmp_path: Path) -> None:
+    authority, files = Authority("of the readme"), Files(tmp_path)
+    files.put(authority.issue("localhost"), authority)
+    files.ca.rename(tmp_path / "ca.crt")
+    url = postgres.new_database()
+    with running_server(url, auth="api-key", tls_cert=files.cert, tls_key=files.key) as server:
+        program = _block("python", 2).replace(":8081", f":{server.app.port}")
+        ran = subprocess.run(
+            [sys.executable, "-c", program.replace("rflx-…", made(url, org_id=1).keys[3])],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    assert (ran.stdout, ran.stderr) == ("admin\n", "")
 
 
 def test_a_call_without_stubs_is_answered(server: RunningServer) -> None:
