@@ -85,6 +85,15 @@ async def test_without_waiting_the_answer_is_bare_and_with_waiting_it_is_full(cl
     assert full.storage_label
 
 
+async def test_who_asks_to_learn_now_is_told_that_nothing_learns_yet(client, user_id):
+    hello = [{"content": "hello"}]
+    forced = await client.publish_interaction(user_id, hello, force_extraction=True)
+    assert forced.success
+    [warning] = forced.warnings
+    assert warning.startswith("force_extraction has no effect yet")
+    assert (await client.publish_interaction(user_id, hello, skip_aggregation=True)).warnings == []
+
+
 async def test_a_publish_with_the_same_key_is_stored_once(client, user_id):
     first = await client.publish_interaction(
         user_id, [{"content": "x"}], idempotency_key=user_id, wait_for_response=True

@@ -92,7 +92,8 @@ class ReflexioClient(DataCalls, AccessCalls):
             wait_for_response: Wait until they are searched and learned from, too; only then has the answer more than
                 `success`, `message` and `warnings`.
             skip_aggregation: Learn from them, but leave the agents' playbooks as they are.
-            force_extraction: Learn now, without waiting for more interactions.
+            force_extraction: Learn now, without waiting for more interactions. Where the server does not learn,
+                `warnings` of the answer says so.
             request_group: Older name of `session_id`.
             idempotency_key: A name for this publish, for those who repeat it themselves after an error: the same key
                 within seven days stores nothing more and returns the first answer. The client's own repetitions are

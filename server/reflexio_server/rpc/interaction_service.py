@@ -32,6 +32,7 @@ from reflexio_server.validate.content import ContentRules
 _PAGE_SIZE = 30
 _PAGE_SIZE_OF_ALL = 100
 _TOP_K = 10
+_NOTHING_LEARNS = "force_extraction has no effect yet: this server stores and searches, and learns nothing"
 _SEARCH_MODES = {
     pb.SEARCH_MODE_UNSPECIFIED: SearchMode.HYBRID,
     pb.SEARCH_MODE_VECTOR: SearchMode.VECTOR,
@@ -85,6 +86,8 @@ class InteractionService(rpc.InteractionServiceServicer):
         response = pb.PublishInteractionsResponse(
             message=f"stored before under this key: {stored}" if publish.repeated else f"stored {stored}"
         )
+        if request.force_extraction:
+            response.warnings.append(_NOTHING_LEARNS)
         if request.wait_for_response:
             response.result.request_id = str(publish.request_id)
             response.result.interaction_ids.extend(publish.interaction_ids)
