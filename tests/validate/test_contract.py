@@ -30,6 +30,12 @@ def test_a_request_within_the_rules_passes():
     CONTRACT.check(PUBLISH, request.SerializeToString())
 
 
+def test_an_empty_text_is_called_empty():
+    with pytest.raises(InvalidFields) as refused:
+        CONTRACT.check(SEARCH, pb.SearchInteractionsRequest(query="x").SerializeToString())
+    assert [v.description for v in refused.value.violations] == ["must not be empty"]
+
+
 def test_all_fields_that_break_a_rule_are_named():
     request = pb.SearchInteractionsRequest(query="x" * 16385, top_k=0, filter={"role": "\0", "most_recent_k": -1})
     assert sorted(violations(SEARCH, request)) == [

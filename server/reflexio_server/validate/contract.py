@@ -63,8 +63,11 @@ def _violation(found: Any) -> FieldViolation:
             path += f"[{element.subscript.value}]"
     rule = found.rule_id
     description = _DESCRIPTIONS.get(rule, str(found.message))
-    return FieldViolation(path, rule, description)
+    return FieldViolation(path, rule, "must not be empty" if description == _AT_LEAST_ONE else description)
 
 
 _DESCRIPTIONS = {"string.not_contains": "must not contain a NUL character"}
 """Where the general words of a rule do not show what is meant: the character cannot be seen."""
+
+_AT_LEAST_ONE = "must be at least 1 characters"
+"""What protovalidate says of an empty text that must not be one."""
