@@ -1,6 +1,8 @@
 """`reflexio export`, `import`, `retention` and `delete user`."""
 
 import json
+import os
+from errno import ENOSPC
 
 import pytest
 
@@ -150,3 +152,21 @@ def test_retention(run, elsewhere):
     assert shown() == 30_000.5 * 86_400
     assert run("retention", "off", *elsewhere).exit_code == 0
     assert shown() is None
+
+
+def test_a_folder_is_no_output(run, user_id, tmp_path):
+    refused = run("export", "--user", user_id, "--output", tmp_path)
+    assert refused.exit_code == 2
+    assert f"cannot write {tmp_path}: it is a folder" in refused.stderr
+    assert list(tmp_path.parent.glob(f".{tmp_path.name}.*")) == []
+
+
+def test_an_export_that_cannot_be_written_leaves_nothing(run, user_id, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused = run("export", "--user", user_id, "--output", tmp_path / "all.jsonl")
+    assert refused.exit_code == 1
+    assert "all.jsonl: No space left on device" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from reflexio_server.cli.command import ApiKey, JsonDocument, Quiet, Timeout, Url, command_of, usage_error
-from reflexio_server.cli.connection import connected, say
+from reflexio_server.cli.connection import connected, say, say_error
 from reflexio_server.cli.progress import LateTotal, progress_bar
 from reflexio_server.cli.rendering import counted, print_json, to_json
 
@@ -69,6 +69,8 @@ def _opened(output: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     path = Path(output)
+    if path.is_dir():
+        raise usage_error("--output", f"cannot write {output}: it is a folder")
     try:
         # Beside it, because a name can be moved within a file system only.
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -80,6 +82,9 @@ def _opened(output: str) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(descriptor)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):  # The disk is full, perhaps.
+            say_error(f"cannot write {output}: {error.strerror}")
+            raise typer.Exit(1) from None
         raise
