@@ -48,6 +48,7 @@ def test_help_lists_the_commands_whole():
     assert result.returncode == 0
     for command in ("serve", "status", "publish", "search", "interactions", "sessions", "delete"):
         assert re.search(rf"^  {command} .*\.$", result.stdout, re.MULTILINE)
+    assert not re.search(r"\w\.\.\.$", result.stdout + call("delete", "--help").stdout, re.MULTILINE), "nothing is cut"
 
 
 @pytest.mark.parametrize("package", ["typer", "rich"])

@@ -17,6 +17,13 @@ from reflexio_server.cli.tls_flags import TLS_FLAGS, tls_options
 _FLAGS = {"url_endpoint": "--url", "api_key": "--api-key", "timeout": "--timeout", "tls": "--ca-cert"}
 _FLAGS.update({f"tls.{name}": flag for name, flag in TLS_FLAGS.items()})
 
+_TERMS = {
+    "--url": "the argument url_endpoint",
+    "needs --client-cert": "needs client_cert",
+    "needs --client-key": "needs client_key",
+}
+"""What stands here for words of the Python client."""
+
 
 @contextmanager
 def connected(url: str, api_key: str, timeout: float | None) -> Iterator[reflexio.ReflexioClient]:
@@ -69,7 +76,9 @@ def explanation(error: reflexio.ReflexioError) -> str:
 
 
 def _in_our_terms(message: str) -> str:
-    return message.replace("the argument url_endpoint", "--url")
+    for ours, theirs in _TERMS.items():
+        message = message.replace(theirs, ours)
+    return message
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def user(
     timeout: Timeout = None,
     json_lines: JsonLines = False,
 ) -> None:
-    """Erase USER: everything that belongs to a user, at once and for good.
+    """Erase everything that belongs to USER, at once and for good.
 
     Where keys are in use it needs an administrator's.
     """
