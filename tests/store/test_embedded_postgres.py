@@ -239,5 +239,5 @@ def test_a_cluster_that_does_not_start_says_why_and_leaves_the_folder_free(data_
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(EmbeddedPostgresFailed, match=r"cannot use the data folder .*/file/data: Not a directory"):
         EmbeddedPostgres(tmp_path / "file" / "data").start()

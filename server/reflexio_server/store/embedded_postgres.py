@@ -90,15 +90,19 @@ class EmbeddedPostgres:
 
         Raises:
             DataFolderInUse: Another process runs it.
-            OSError: The folder cannot be made or written.
-            EmbeddedPostgresFailed: Postgres does not start.
+            EmbeddedPostgresFailed: The folder cannot be used, or Postgres does not start.
         """
         with self._busy:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
             try:
+                self.data_dir.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire()
             except Timeout:
                 raise DataFolderInUse(self.data_dir) from None
+            except OSError as error:
+                message = (
+                    f"cannot use the data folder {self.data_dir}: {error.strerror}; choose another with --data-dir"
+                )
+                raise EmbeddedPostgresFailed(message) from None
             try:
                 self._make_cluster()
                 self._socket_dir = find_suitable_socket_dir(self._cluster, PostgresServer.runtime_path)

@@ -19,8 +19,7 @@ async def running(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
 
     Raises:
         DataFolderInUse: Another process runs it.
-        OSError: The folder cannot be made or written.
-        EmbeddedPostgresFailed: Postgres does not start.
+        EmbeddedPostgresFailed: The folder cannot be used, or Postgres does not start.
         DatabaseUnavailable: It has started, and cannot be reached.
     """
     _log.info("starting the embedded Postgres", data_dir=str(postgres.data_dir))
