@@ -31,14 +31,15 @@ async def main():
 asyncio.run(main())
 """
 
+# Each line is written in one piece: a kill leaves no half of one.
 AGENT = """
-import itertools, sys, reflexio
+import itertools, os, sys, reflexio
 url, folder, life = sys.argv[1:]
 background = reflexio.BackgroundPublisher(url_endpoint=url, spool_folder=folder)
 for n in itertools.count():
     session = f"{life}-{n % 3}"
     if background.publish("u", [{"content": f"{session} {n}"}], session_id=session):
-        print(session, n, flush=True)
+        os.write(1, f"{session} {n}\\n".encode())
     if n % 50 == 49:
         background.flush(0.2)
 """

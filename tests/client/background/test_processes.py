@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import threading
 import time
 from collections import defaultdict
 from itertools import product
@@ -176,14 +177,15 @@ async def test_of_two_publishers_one_sends_and_the_other_takes_over(memory, publ
     await until(lambda: second.counters.published == 1)
 
 
+# Each line is written in one piece: a kill leaves no half of one.
 HAND_OVER = """
-import sys, reflexio
+import os, sys, reflexio
 url, folder, name, number = sys.argv[1:]
 background = reflexio.BackgroundPublisher(url_endpoint=url, spool_folder=folder)
 for n in range(int(number)):
     session = f"{name}-{n % 3}"
     if background.publish("u", [{"content": f"{session} {n}"}], session_id=session):
-        print(session, n, flush=True)
+        os.write(1, f"{session} {n}\\n".encode())
 while True: background.flush(1)
 """
 
@@ -227,11 +229,13 @@ def test_nothing_handed_over_is_lost_by_a_kill(server, memory, tmp_path, publish
 def once(server):
     """Has `server` store each key once, as the real one does; returns what it stored, in order."""
     stored, keys = [], set()
+    one_at_a_time = threading.Lock()
 
     def answer(request, _):
-        if request.idempotency_key not in keys:
-            keys.add(request.idempotency_key)
-            stored.append((request.user_id, request.interactions[0].content))
+        with one_at_a_time:
+            if request.idempotency_key not in keys:
+                keys.add(request.idempotency_key)
+                stored.append((request.user_id, request.interactions[0].content))
         return PublishInteractionsResponse(message="stored")
 
     server.answers["PublishInteractions"] = answer
