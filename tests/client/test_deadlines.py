@@ -7,18 +7,20 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from uuid import UUID
 
 import pytest
 import reflexio
 from google.rpc.code_pb2 import Code
 from reflexio import CallCancelledError, ClientClosedError, DeadlineExceededError, ReflexioError, ServerUnreachableError
 from reflexio._calls.call import Call
+from reflexio.v1 import data_service_pb2 as pb
 from reflexio.v1.interaction_service_pb2 import ListAllInteractionsResponse, ListInteractionsResponse
 from reflexio.v1.request_service_pb2 import ListRequestsResponse
 from reflexio.v1.server_service_pb2 import WhoAmIResponse
 
 from tests.client.shells import SHELLS, opened
-from tests.client.wire import METHODS, refuse
+from tests.client.wire import METHODS, STREAMS, refuse
 
 PAGES = {
     "ListInteractions": ("get_interactions", ("u",), ListInteractionsResponse),
@@ -45,14 +47,70 @@ def hanging(wire, *names):
 
 
 @pytest.mark.parametrize("kind", SHELLS)
-async def test_every_call_of_a_server_that_hangs_ends_with_its_deadline(kind, wire):
+async def test_every_plain_call_of_a_server_that_hangs_ends_with_its_deadline(kind, wire):
     async def ask(method):
         async with opened(kind, wire.url, timeout=0.2) as shell:
             with pytest.raises(DeadlineExceededError, match="no answer from"):
                 await shell.send(bare_call(method))
 
-    with hanging(wire, *(method.name for method in METHODS)):
-        await asyncio.gather(*(ask(method) for method in METHODS))
+    methods = [method for method in METHODS if method.name not in STREAMS]
+    with hanging(wire, *(method.name for method in methods)):
+        await asyncio.gather(*(ask(method) for method in methods))
+
+
+RECORD = {"request_id": str(UUID(int=1)), "user_id": "u", "created_at": "2026-03-01T09:30:00Z", "interactions": []}
+TRANSFERS = {
+    "ExportData": ("export_data", (), pb.ExportDataResponse(request=pb.RequestRecord(request_id="1"))),
+    "ImportData": ("import_data", ([RECORD] * 3,), pb.ImportDataResponse(outcome=pb.IMPORT_OUTCOME_IMPORTED)),
+}
+
+
+@pytest.mark.parametrize("kind", SHELLS)
+@pytest.mark.parametrize("answered", [0, 2])
+@pytest.mark.parametrize("name", TRANSFERS)
+async def test_an_export_or_import_ends_when_the_server_falls_silent(kind, answered, name, wire):
+    method, arguments, answer = TRANSFERS[name]
+    cancelled = threading.Event()
+
+    def fall_silent(_, context):
+        context.add_callback(cancelled.set)
+        yield from [answer] * answered
+        cancelled.wait(30)
+
+    wire.answers[name] = fall_silent
+    async with opened(kind, wire.url, timeout=0.3) as shell, asyncio.timeout(20):
+        with pytest.raises(DeadlineExceededError, match=r"no answer from .* for 0\.3 seconds"):
+            await shell.all_of(method, *arguments)
+        assert await asyncio.to_thread(cancelled.wait, 20)
+    assert len(wire.requests) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "reflexio silence"]
+
+
+@pytest.mark.parametrize("kind", SHELLS)
+async def test_an_import_whose_end_is_not_answered_is_done_all_the_same(kind, wire):
+    method, arguments, answer = TRANSFERS["ImportData"]
+    cancelled = threading.Event()
+
+    def end_in_silence(requests, context):
+        context.add_callback(cancelled.set)
+        yield from (answer for _ in requests)
+        cancelled.wait(30)
+
+    wire.answers["ImportData"] = end_in_silence
+    async with opened(kind, wire.url, timeout=0.3) as shell, asyncio.timeout(20):
+        assert len(await shell.all_of(method, *arguments)) == 3
+
+
+def test_whoever_takes_records_slowly_may_take_longer_than_the_timeout(wire):
+    _, _, answer = TRANSFERS["ExportData"]
+    wire.answers["ExportData"] = lambda *_: iter([answer] * 5)
+    with reflexio.ReflexioClient(url_endpoint=wire.url, timeout=0.2) as client:
+        exported = client.export_data()
+        next(exported)
+        [watch] = [thread for thread in threading.enumerate() if thread.name == "reflexio silence"]
+        watch.join(0.5)
+        assert watch.is_alive()
+        assert len(list(exported)) == 4
 
 
 @pytest.mark.parametrize("kind", SHELLS)

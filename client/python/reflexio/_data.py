@@ -37,8 +37,11 @@ class DataCalls:
 
         Nothing is sent before the first is asked for. The dicts are what JSON can hold and what `import_data` takes:
         the fields of the request and its `interactions`, times in RFC 3339 to the nanosecond, images in base64. No
-        more than a few are in memory. The timeout does not apply; after ten minutes without taking any, the export
-        fails with `DatabaseUnavailableError`. If the connection breaks after the first, begin again.
+        more than a few are in memory. If the connection breaks after the first, begin again.
+
+        The whole may take any time: the timeout is for each of them, 120 seconds where the client has none, and a
+        server that is silent for longer is a `DeadlineExceededError`. After ten minutes without taking any, the export
+        fails with `DatabaseUnavailableError`.
 
         Args:
             user_id: Only what belongs to this user; None means everybody, for which an administrator's key is needed
@@ -62,7 +65,7 @@ class DataCalls:
         of the records, each when its request is durable or was refused; up to 64 records are ahead of them. A record
         that is refused ends nothing: its result has the error. Records that are there already are skipped and say so,
         so whatever went wrong, the whole import can be repeated. A connection that breaks is mended, as for any call;
-        what was under way then may be reported as already there.
+        what was under way then may be reported as already there. The timeout is for each result, as in `export_data`.
 
         Args:
             records: As `export_data` gives them, or as JSON has kept them. `created_at` may also be a datetime or

@@ -9,7 +9,7 @@ from typing import Any
 from reflexio import errors
 from reflexio._calls.call import Call
 from reflexio._calls.streaming import STREAM_PUBLISH, Result, streamed
-from reflexio._channel import TimeoutClass, timeout_seconds
+from reflexio._channel import TimeoutClass
 from reflexio._transport.channels import Channels
 from reflexio._transport.exchange import Connection, Exchange
 from reflexio._transport.streams import Ended, Stream
@@ -50,7 +50,6 @@ class Delivery:
         self._channels = channels
         self._connection = connection
         self._on_event = on_event
-        self._silence = connection.timeout or timeout_seconds(TimeoutClass.WAITING)
         self._items: deque[_Item] = deque()
         self._bytes = 0
         self._number = 0
@@ -72,7 +71,7 @@ class Delivery:
     def patience(self) -> float:
         """Seconds for which to wait for the next event."""
         # The caller may have taken its time: what has come meanwhile must get its chance.
-        return max(self._heard_at + self._silence - time.monotonic(), 1.0)
+        return max(self._heard_at + self._connection.silence - time.monotonic(), 1.0)
 
     def take(self, publish: Any) -> None:
         """Send another publish; what is wrong with it becomes its result."""
@@ -141,9 +140,7 @@ class Delivery:
 
     def silent(self) -> errors.DeadlineExceededError:
         """The error for a server that has not acknowledged anything for too long."""
-        return errors.DeadlineExceededError(
-            f"no acknowledgement from {self._connection.endpoint.url} for {self._silence:g} seconds"
-        )
+        return self._connection.silent("acknowledgement")
 
     def finish(self) -> None:
         """Let the stream end in good order: nothing follows, and everything has its result."""

@@ -10,7 +10,7 @@ import grpc
 
 from reflexio import errors
 from reflexio._calls.call import Call
-from reflexio._channel import timeout_seconds
+from reflexio._channel import TimeoutClass, timeout_seconds
 from reflexio._endpoint import Endpoint, find_endpoint
 from reflexio._error_base import InsecureChannelWarning
 from reflexio._rpc_errors import from_rpc_error
@@ -56,6 +56,15 @@ class Connection:
         if key:
             connection.warn_if_readable("the API key")
         return connection
+
+    @property
+    def silence(self) -> float:
+        """Seconds for which an answer on a stream is awaited. The stream as a whole may take any time."""
+        return self.timeout or timeout_seconds(TimeoutClass.WAITING)
+
+    def silent(self, awaited: str) -> errors.DeadlineExceededError:
+        """The error for a server that was silent on a stream for that long."""
+        return errors.DeadlineExceededError(f"no {awaited} from {self.endpoint.url} for {self.silence:g} seconds")
 
     def use_key(self, api_key: str) -> None:
         """Make further calls with another key."""

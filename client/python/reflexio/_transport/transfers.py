@@ -1,7 +1,7 @@
 """Streams that carry whole data sets: a download of many answers, and an upload whose messages are each answered.
 
 Both block the thread that uses them; `Aside` lets an event loop use them. They have no deadline, for nobody knows how
-long a data set takes: a connection that is gone shows by itself, and `close` ends them at any time.
+long a data set takes. Each message is awaited for a bounded time, and `close` ends them at any time.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import contextlib
 import os
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from reflexio._calls.call import Call
 from reflexio._transport.channels import Channels
 from reflexio._transport.endings import open_streams
 from reflexio._transport.exchange import Connection, Exchange
-from reflexio.errors import ClientClosedError, InternalError
+from reflexio.errors import ClientClosedError, InternalError, ReflexioError
 
 T = TypeVar("T")
 
@@ -38,6 +39,9 @@ class _Transfer:
         self._stream: Any = None
         self._closed = threading.Event()
         self._process = os.getpid()
+        self._watch: threading.Thread | None = None
+        self._waiting_since: float | None = None
+        self._silent = False
 
     @property
     def _inherited(self) -> bool:
@@ -47,8 +51,7 @@ class _Transfer:
     def close(self) -> None:
         """End it. Whoever waits for it gets an error."""
         self._closed.set()
-        if self._stream is not None:
-            open_streams.cancel(self._stream)
+        self._cancel()
 
     def _next(self, exchange: Exchange, reopen: Callable[[], Any], *, may_repeat: Callable[[], bool]) -> Any:
         """The next message; None at the end."""
@@ -59,13 +62,13 @@ class _Transfer:
                 if self._stream is None:
                     self._stream = reopen()
                     open_streams.add(self._stream)
-                answer = next(self._stream)
+                answer = self._awaited()
             except StopIteration:
                 return None
             except (grpc.RpcError, ValueError) as error:
                 # A ValueError is what grpc raises when another thread has closed the channel a moment ago.
-                if self._channels.closed or self._closed.is_set():
-                    raise ClientClosedError("the client was closed during the call") from error
+                if (own := self._ended_here()) is not None:
+                    raise own from error
                 if not isinstance(error, grpc.RpcError):
                     raise
                 if not may_repeat():
@@ -76,6 +79,40 @@ class _Transfer:
                 exchange.succeeded()
                 return answer
             self._closed.wait(pause)
+
+    def _ended_here(self) -> ReflexioError | None:
+        """Why this side has ended the stream, if it has."""
+        if self._channels.closed or self._closed.is_set():
+            return ClientClosedError("the client was closed during the call")
+        return self._connection.silent("answer") if self._silent else None
+
+    def _awaited(self) -> Any:
+        """The next message of the stream that is open, which is cancelled if that takes too long."""
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._watch_for_silence, name="reflexio silence", daemon=True)
+            self._watch.start()
+        self._waiting_since = time.monotonic()
+        try:
+            return next(self._stream)
+        finally:
+            self._waiting_since = None
+
+    def _watch_for_silence(self) -> None:
+        # gRPC waits for a message without a limit. This thread sleeps for as long as nothing can be overdue: what is
+        # not awaited yet will not be before a whole limit has passed.
+        seconds = self._connection.silence
+        pause = seconds
+        while not self._closed.wait(pause):
+            since = self._waiting_since
+            pause = seconds if since is None else since + seconds - time.monotonic()
+            if pause <= 0:
+                self._silent = True
+                self._cancel()
+                return
+
+    def _cancel(self) -> None:
+        if self._stream is not None:
+            open_streams.cancel(self._stream)
 
 
 class Download(_Transfer, Generic[T]):
@@ -149,9 +186,9 @@ class Upload(_Transfer):
         """Tell the server that nothing more comes, and wait until it has taken note. Everything was answered before."""
         if self._stream is not None:
             self._outbox.put(None)
-            # The end is all that can come, or an error that concerns nothing any more.
+            # The end is all that can come, or an error or a silence that concern nothing any more.
             with contextlib.suppress(StopIteration, grpc.RpcError):
-                next(self._stream)
+                self._awaited()
 
     def close(self) -> None:
         """End it. Whoever waits for it gets an error."""
