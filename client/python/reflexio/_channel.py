@@ -21,6 +21,9 @@ class TimeoutClass(Enum):
     """The server was asked to wait until all that follows from the call is done."""
 
 
+GRPC_REPEATS_SECONDS = 2.5
+"""Within which gRPC has made all attempts that `service_config.json` has it make, if each is answered soon."""
+
 # Ours, beside what gRPC understands.
 _TIMEOUTS = "timeouts"
 _BALANCING = "loadBalancingConfig"
@@ -64,8 +67,8 @@ def timeout_seconds(timeout_class: TimeoutClass) -> float:
     return float(service_config()[_TIMEOUTS][timeout_class.value])
 
 
-def channel_options(endpoint: Endpoint) -> list[tuple[str, int | str]]:
-    """The options of a channel to `endpoint`, for both kinds of channel."""
+def channel_options(endpoint: Endpoint, timeout: float | None = None) -> list[tuple[str, int | str]]:
+    """The options of a channel to `endpoint` for calls with this timeout, None being that of their class."""
     # The two addresses of localhost are one server, which listens on one of them.
     left_out = {_TIMEOUTS, _BALANCING} if endpoint.local else {_TIMEOUTS}
     config = {key: value for key, value in service_config().items() if key not in left_out}
@@ -74,16 +77,19 @@ def channel_options(endpoint: Endpoint) -> list[tuple[str, int | str]]:
         options.append(("grpc.ssl_target_name_override", endpoint.tls.server_name))
     if endpoint.local:
         options.append(("grpc.enable_http_proxy", 0))
+    if timeout is not None and timeout < GRPC_REPEATS_SECONDS:
+        # It would be over amid gRPC's attempts, and nobody be told how they ended. The client makes them itself.
+        options.append(("grpc.enable_retries", 0))
     return options
 
 
-def open_channel(endpoint: Endpoint) -> grpc.Channel:
-    """A channel to `endpoint`.
+def open_channel(endpoint: Endpoint, timeout: float | None = None) -> grpc.Channel:
+    """A channel to `endpoint` for calls with this timeout.
 
     Raises:
         InvalidArgumentError: A certificate cannot be read.
     """
-    options = channel_options(endpoint)
+    options = channel_options(endpoint, timeout)
     if not endpoint.secure:
         return grpc.insecure_channel(endpoint.target, options)
     credentials = endpoint.tls.credentials() if endpoint.tls is not None else grpc.ssl_channel_credentials()

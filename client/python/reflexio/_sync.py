@@ -37,6 +37,7 @@ class ReflexioClient(DataCalls, AccessCalls):
                 back to `REFLEXIO_API_URL`, `REFLEXIO_URL` and `http://localhost:8081`.
             timeout: Seconds that one call to the server may take, repetitions included; a list of several pages makes
                 several. None: 10 for `whoami` and `server_info`, 120 for what waits until all is done, else 30.
+                A call that was refused with a time to come back which is not within it ends at once.
             tls: Which certificates to trust and to show. With it, or with one of its environment variables, TLS is
                 spoken to every endpoint that does not begin with `http://` or `unix:`.
 

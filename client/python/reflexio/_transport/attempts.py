@@ -5,6 +5,10 @@ allows no more). That hides a lost connection, not a restart of the server, whic
 but only where it knows that a Reflexio server is there: it has had an answer from this endpoint before, or this very
 error is one. Otherwise a mistyped endpoint would take that long to be told from a good one.
 
+Where the deadline ends gRPC's attempts, it tells of none of them: what the server said, and when to come back, would be
+lost. So the last of ours, which has less time than gRPC's take, is not what the call fails with if the one before has
+said more; and a call that has less from the start is sent on a channel on which gRPC repeats nothing (`Channels`).
+
 Repeating is safe for every call: a publish has an idempotency key, deletes and reads may be repeated by contract. A
 delete whose first answer was lost counts what the repetition found.
 """
@@ -13,7 +17,8 @@ import random
 import time
 from collections.abc import Callable
 
-from reflexio.errors import ReflexioError, ServerUnreachableError
+from reflexio._channel import GRPC_REPEATS_SECONDS
+from reflexio.errors import DeadlineExceededError, ReflexioError, ServerUnreachableError
 
 RESTART_SECONDS = 15.0
 """How long a server that was there before may be away."""
@@ -28,8 +33,10 @@ class Attempts:
     def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._deadline = clock() + timeout
+        self._short = timeout < GRPC_REPEATS_SECONDS
         self._give_up: float | None = None
         self._pause = _FIRST_PAUSE
+        self._told: ReflexioError | None = None
 
     def remaining(self) -> float:
         """Seconds that the next attempt may take; 0 or less means that the time is over."""
@@ -45,11 +52,18 @@ class Attempts:
         # A server that stops may cancel a call that it has not looked at; the caller's own cancelling ends elsewhere.
         if error.status not in {"UNAVAILABLE", "CANCELLED"}:
             return None
-        if isinstance(error, ServerUnreachableError) and not answered_before:
+        if isinstance(error, ServerUnreachableError) and not (answered_before or self._short):
             return None
         now = self._clock()
         if self._give_up is None:
             self._give_up = min(self._deadline, now + RESTART_SECONDS)
         pause = max(self._pause * random.uniform(0.8, 1.2), error.retry_after or 0.0)  # noqa: S311  # Not a secret.
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-        return pause if now + pause < self._give_up else None
+        if now + pause >= self._give_up:
+            return None
+        self._told = error if self._deadline - now - pause < GRPC_REPEATS_SECONDS else None
+        return pause
+
+    def outcome(self, error: ReflexioError) -> ReflexioError:
+        """What the call fails with after its last attempt ended with `error`."""
+        return self._told if self._told is not None and isinstance(error, DeadlineExceededError) else error

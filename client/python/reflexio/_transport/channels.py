@@ -24,8 +24,10 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 class Channels:
     """A channel to one endpoint. May be used from several threads, and after a fork."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, timeout: float | None) -> None:
+        """`timeout` is what all calls have; None where each kind has its own."""
         self._endpoint = endpoint
+        self._timeout = timeout
         # By process: a channel is dead in a child, and must not even be closed there.
         self._opened: dict[int, grpc.Channel] = {}
         self.closed = False
@@ -102,4 +104,4 @@ class Channels:
         self._stamp = stamp
 
     def _open(self) -> grpc.Channel:
-        return open_channel(self._endpoint)
+        return open_channel(self._endpoint, self._timeout)

@@ -132,7 +132,7 @@ class Exchange:
         ):
             self._connection.answered = True
         if pause is None:
-            raise error from rpc_error
+            raise self._attempts.outcome(error) from rpc_error
         return pause
 
     def failure(self, rpc_error: grpc.RpcError) -> errors.ReflexioError:

@@ -23,7 +23,7 @@ class SyncTransport:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.channels = Channels(connection.endpoint)
+        self.channels = Channels(connection.endpoint, connection.timeout)
 
     def send(self, call: Call[T]) -> T:
         """Make a call, and the further ones that its answer asks for.

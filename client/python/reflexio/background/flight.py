@@ -31,7 +31,7 @@ class Flight:
 
     def __init__(self, connection: Connection, when_ended: Callable[[Attempt], None]) -> None:
         self._connection = connection
-        self._channels = Channels(connection.endpoint)
+        self._channels = Channels(connection.endpoint, connection.timeout)
         self._when_ended = when_ended
         self._under_way: dict[Attempt, Any] = {}
 
