@@ -109,18 +109,40 @@ async def test_what_the_server_refuses_is_reported_and_its_session_goes_on(publi
     assert (error.status, background.counters.refused) == (Code.Name(code), 1)
 
 
-def test_where_the_server_fails_again_and_again_it_is_given_up_and_its_session_goes_on(publisher, memory, refusals):
+def test_where_the_server_fails_on_one_alone_it_is_given_up_and_its_session_goes_on(publisher, memory, refusals):
     memory.answers["PublishInteractions"] = refusing(lambda text: text == "bad", Code.INTERNAL, "a fault")
     background = publisher()
-    background.publish("u", said("bad"))
-    background.publish("u", said("good"))
-    # Each of them ends the pauses.
+    background.publish("u", said("bad"), session_id="s")
+    background.publish("u", said("good"), session_id="s")
+    others = 0
+    # Each flush ends the pauses.
     while not background.flush(0.05):
-        assert len(memory.requests) < 20
+        others += 1
+        assert others < 200
+        background.publish("u", said("another"), session_id="t")
 
-    assert published(memory) == ["bad"] * verdict.MOST_FAULTS + ["good"]
+    arrived = published(memory)
+    assert arrived.count("bad") > verdict.MOST_FAULTS
+    assert arrived[: arrived.index("good")].count("another") >= verdict.MOST_FAULTS
     background.close()
     assert refusals.kinds == [reflexio.InternalError]
+
+
+def test_where_the_server_fails_on_all_that_come_nothing_is_given_up(publisher, memory, refusals):
+    outage = threading.Event()
+    outage.set()
+    memory.answers["PublishInteractions"] = refusing(lambda _: outage.is_set(), Code.INTERNAL, "read-only")
+    background = publisher()
+    for number in range(4):
+        background.publish("u", said(f"{number % 2} {number}"), session_id=str(number % 2))
+    while len(memory.requests) < 4 * verdict.MOST_FAULTS:
+        background.flush(0.05)
+    outage.clear()
+    assert background.flush(20)
+
+    assert [text for text in published(memory) if text.startswith("0")][-2:] == ["0 0", "0 2"]
+    assert background.counters.published == 4
+    assert not refusals.told
 
 
 async def test_a_user_with_too_much_waits_as_long_as_the_server_says_and_others_do_not(publisher, memory):

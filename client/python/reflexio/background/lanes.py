@@ -18,7 +18,27 @@ class Lane:
     """Nothing of it is left in the spool up to this place."""
     pause: Pause = field(default_factory=Pause)
     faults: int = 0
-    """How often the server failed, in a way that may be its publish's doing, on the one whose turn it is."""
+    """How often the server failed, in a way that may be its publish's doing, on the one whose turn it is, while others
+    were published: between this failure and the one before it."""
+    published_before: int | None = None
+    """How many had been published, whatever their lane, when the server last failed on it."""
+
+    def failed(self, published: int) -> None:
+        """Note that the server failed, in a way that may be this publish's doing.
+
+        Args:
+            published: How many publishes, whatever their lane, have succeeded.
+        """
+        if self.published_before is not None and published > self.published_before:
+            self.faults += 1
+        self.published_before = published
+
+    def go_on(self, done_until: int) -> None:
+        """Nothing is left up to this place: what was noted of the publish there does not concern the next."""
+        self.done_until = done_until
+        self.pause.end()
+        self.faults = 0
+        self.published_before = None
 
 
 class Lanes:

@@ -128,7 +128,8 @@ class BackgroundPublisher(_Publisher):
     - A server that is away, overloaded or slow is tried again for ever, with pauses that grow to 15 seconds, or as long
       as it asks for. With an API key that is missing, wrong or not allowed to publish everything is kept and tried
       about every minute. A publish that the server refuses is dropped and reported; its session goes on. A fault of
-      the server (`InternalError`) is tried for some minutes before it counts as a refusal.
+      the server (`InternalError`) counts as a refusal when it has come for some minutes in which publishes of other
+      sessions were stored; while none is, the server may be in an outage, and nothing is given up for that.
     - The server knows a key for seven days. A publish that was sent once, to which no answer came, and that could not
       be sent again for seven days is refused (`PublishExpiredError`): it may be stored. One that was never sent waits
       as long as it takes.

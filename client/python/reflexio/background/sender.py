@@ -59,6 +59,7 @@ class Sender:
         self._generation = 0
         self._lanes = Lanes()
         self._gone: list[Attempt] = []
+        self._published = 0
         self._most_under_way = concurrency
         self._server_answers = False
         self._asking = False
@@ -187,9 +188,7 @@ class Sender:
         self._gone.clear()
         for attempt in gone:
             if attempt.lane is not None and attempt.entry is not None:
-                attempt.lane.done_until = attempt.entry.seq
-                attempt.lane.pause.end()
-                attempt.lane.faults = 0
+                attempt.lane.go_on(attempt.entry.seq)
                 self._lanes.give_back(attempt.lane)
 
     def _send(self) -> None:
@@ -245,11 +244,13 @@ class Sender:
             self._hear(error if error and (no_answer or verdict(error, 0) is Verdict.ASK_SERVER) else None)
             return
         if error is None:
+            self._published += 1
             self._counting.add("published")
             self._most_under_way = min(self._most_under_way + 1, self._concurrency)
             self._gone.append(attempt)
             return
-        lane.faults += is_fault(error)
+        if is_fault(error):
+            lane.failed(self._published)
         what = verdict(error, lane.faults)
         if what is Verdict.REFUSE:
             self._refuse(attempt, entry, error)

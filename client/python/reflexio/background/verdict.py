@@ -1,4 +1,11 @@
-"""What the end of an attempt means for a publish."""
+"""What the end of an attempt means for a publish.
+
+A fault of the server (INTERNAL and the like) says not whose doing it is: that of this very publish, which would then
+block its session for ever, or of an outage that the server has no better name for, in which nothing may be lost. Other
+publishes tell: a fault counts only if one was stored between it and the fault before. While none is, in an outage or
+where the publish's own session is all there is, it is kept and tried; what ends that is the idempotency key, which the
+server forgets seven days after the first attempt (`expiry`), or `max_age`.
+"""
 
 from enum import Enum, auto
 
@@ -9,7 +16,7 @@ _FAULTS = {"INTERNAL", "UNKNOWN", "DATA_LOSS"}
 _SERVER_AWAY = {"UNAVAILABLE", "CANCELLED", "UNAUTHENTICATED", "UNIMPLEMENTED"}
 
 MOST_FAULTS = 12
-"""How often a fault of the server is tried again before the publish is held to be its cause: about two minutes."""
+"""How many faults, others being published between them, show that the publish is their cause: two minutes or more."""
 
 
 class Verdict(Enum):
@@ -35,7 +42,7 @@ def verdict(error: errors.ReflexioError, faults: int) -> Verdict:
 
     Args:
         error: How the attempt ended.
-        faults: How many of this publish's attempts, this one included, ended in a fault of the server.
+        faults: How many of this publish's attempts, this one included, ended in a fault of the server that counts.
     """
     if error.status in _SERVER_AWAY:
         return Verdict.ASK_SERVER
