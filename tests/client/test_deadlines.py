@@ -131,7 +131,7 @@ async def test_a_page_that_does_not_come_ends_the_list(kind, name, wire):
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-def test_of_all_calls_only_what_is_unavailable_is_repeated(method, wire):
+def test_of_all_calls_only_what_is_unavailable_or_was_cancelled_is_repeated(method, wire):
     for code in (Code.INTERNAL, Code.RESOURCE_EXHAUSTED, Code.ABORTED, Code.UNKNOWN, Code.DEADLINE_EXCEEDED):
         wire.requests.clear()
         wire.answers[method.name] = lambda _, context, code=code: refuse(context, code, "no")

@@ -9,8 +9,10 @@ Where the deadline ends gRPC's attempts, it tells of none of them: what the serv
 lost. So the last of ours, which has less time than gRPC's take, is not what the call fails with if the one before has
 said more; and a call that has less from the start is sent on a channel on which gRPC repeats nothing (`Channels`).
 
-Repeating is safe for every call: a publish has an idempotency key, deletes and reads may be repeated by contract. A
-delete whose first answer was lost counts what the repetition found.
+CANCELLED is repeated too, by the client alone, unless it was the caller who cancelled: a server that stops may cancel a
+call that it has not looked at. Repeating is safe for every call that may be repeated (`Call.repeatable`): a publish has
+an idempotency key, deletes and reads may be repeated by contract. A delete whose first answer was lost counts what the
+repetition found.
 """
 
 import random
