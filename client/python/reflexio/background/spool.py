@@ -2,7 +2,8 @@
 
 A publish is committed before it counts as taken. With SQLite's write-ahead log and `synchronous=NORMAL` a commit is a
 write into the system's page cache: it survives whatever happens to the process. It survives a loss of power from the
-next checkpoint on, which the sender makes about every second (`checkpoint`), never the caller.
+next checkpoint on, which the sender makes about every second (`checkpoint`), never the caller. The caller syncs only
+the beginning of the log, when its commit is the first after a checkpoint: else a loss of power could damage the file.
 """
 
 import sqlite3
