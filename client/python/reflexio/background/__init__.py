@@ -3,9 +3,10 @@
 | file | what it has |
 |---|---|
 | `publisher` | the two publishers that an agent holds |
-| `core` | what both are: start, fork, end |
+| `core`, `options` | what both are: start, fork, end |
 | `publication` | what is handed over: as it was given, and as bytes |
 | `spool`, `spool_file`, `location` | the file on disk, and where it is |
+| `held` | what waits in memory while somebody else has the file locked |
 | `sender`, `flight` | the thread that sends, and its calls under way |
 | `sender_lock` | which of several processes sends |
 | `lanes`, `pauses`, `verdict`, `expiry` | whose turn it is, when to try again, when to give up: without any I/O |

@@ -6,56 +6,25 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from reflexio._transport.exchange import Connection
 from reflexio.background.counters import BackgroundCounters, Counting
-from reflexio.background.errors import SpoolError
+from reflexio.background.errors import SpoolBusyError, SpoolError
+from reflexio.background.held import Held
 from reflexio.background.location import default_folder, spool_name
-from reflexio.background.publication import BackgroundPublish, encode
-from reflexio.background.reporter import OnRefused, Reporter
+from reflexio.background.options import Options
+from reflexio.background.publication import BackgroundPublish, Encoded, encode
+from reflexio.background.reporter import Reporter
 from reflexio.background.sender import Sender
-from reflexio.background.spool import Spool
-from reflexio.errors import ClientClosedError, ReflexioError, invalid_argument
-
-WhenFull = Literal["refuse", "drop_oldest"]
+from reflexio.background.spool import Entry, Spool
+from reflexio.errors import ClientClosedError, ReflexioError
 
 _EXIT_SECONDS = 1.0
 _JOIN_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a publisher was asked to be; `BackgroundPublisher` explains each."""
-
-    spool_folder: str | os.PathLike[str] | None
-    account: str | None
-    max_bytes: int
-    when_full: WhenFull
-    max_age: float | None
-    concurrency: int
-    on_refused: OnRefused | None
-
-    def check(self) -> None:
-        """Refuse what makes no sense.
-
-        Raises:
-            InvalidArgumentError: One of them makes none.
-        """
-        if not isinstance(self.max_bytes, int) or self.max_bytes < 1:
-            raise invalid_argument("max_bytes", f"must be a positive int, not {self.max_bytes!r}")
-        if self.when_full not in {"refuse", "drop_oldest"}:
-            raise invalid_argument("when_full", f"must be 'refuse' or 'drop_oldest', not {self.when_full!r}")
-        if self.max_age is not None and not self.max_age > 0:
-            raise invalid_argument("max_age", f"must be a positive number of seconds, not {self.max_age!r}")
-        if not isinstance(self.concurrency, int) or not 1 <= self.concurrency <= 100:
-            raise invalid_argument("concurrency", f"must be an int from 1 to 100, not {self.concurrency!r}")
-        if self.on_refused is not None and not callable(self.on_refused):
-            raise invalid_argument("on_refused", "must be callable")
 
 
 def looks(seconds: float) -> Iterator[float]:
@@ -78,6 +47,7 @@ class Core:
         self._exiting = False
         self._counting = Counting()
         self._reporter = Reporter(options.on_refused, self._counting)
+        self._held = Held()
         self._starting = threading.RLock()
         self._sender: Sender | None = None
         self._spool: Spool | None = None
@@ -87,22 +57,45 @@ class Core:
             self._wake()
 
     def publish(self, given: BackgroundPublish, request_group: str | None) -> bool:
-        """Put a publish into the spool; returns whether it is there."""
+        """Put a publish into the spool, or hold it until that can be written to; returns whether that was done."""
         try:
             if self._closed:
                 raise ClientClosedError("the publisher is closed")  # noqa: TRY301  # Reported as all the others are.
-            spool = self._opened()
-            dropped = spool.add(encode(given, request_group), drop_oldest=self._options.when_full == "drop_oldest")
+            self._take(encode(given, request_group))
             self._counting.add("taken")
-            for entry in dropped:
-                error = SpoolError("dropped to make room for newer ones; it may have been stored all the same")
-                self._reporter.refused_entry(entry.payload, entry.handed_over_at, error)
             self._wake()
         except Exception as error:  # noqa: BLE001  # The one promise of this method: an agent goes on.
             with suppress(Exception):
                 self._reporter.refused(given, error)
             return False
         return True
+
+    def write_held(self) -> bool:
+        """Write what is held in memory into the spool; returns whether nothing is left of it."""
+        self._held.write(self._store, self._refuse)
+        return not self._held
+
+    def _take(self, publish: Encoded) -> None:
+        if self._held and not self.running:
+            self.write_held()
+        if not self._held:
+            try:
+                self._store(publish)
+            except SpoolBusyError:
+                # At the end of the interpreter nobody would write it.
+                if self._exiting:
+                    raise
+            else:
+                return
+        self._held.add(publish)
+
+    def _store(self, publish: Encoded) -> None:
+        dropped = self._opened().add(publish, drop_oldest=self._options.when_full == "drop_oldest")
+        for entry in dropped:
+            self._refuse(entry, SpoolError("dropped to make room for newer ones; it may have been stored all the same"))
+
+    def _refuse(self, publish: Encoded | Entry, error: SpoolError) -> None:
+        self._reporter.refused_entry(publish.payload, publish.handed_over_at, error)
 
     def counters(self) -> BackgroundCounters:
         """The figures of this moment; what waits counts as nothing while the spool cannot be read."""
@@ -111,10 +104,10 @@ class Core:
             waiting, used = self._opened().totals()
         return self._counting.snapshot(waiting, used)
 
-    def last_place(self) -> int | None:
-        """The place in the spool of what was handed over last; None while the spool cannot be read."""
+    def _last_place(self) -> int | None:
+        """The place of what was handed over last; None while it has none, or the spool cannot be read."""
         with suppress(ReflexioError):
-            return self._opened().last_place()
+            return self._opened().last_place() if not self._held else None
         return None
 
     def hurry(self) -> None:
@@ -124,21 +117,30 @@ class Core:
             if self._sender is not None:
                 self._sender.hurry()
 
-    def is_done_until(self, place: int | None) -> bool:
-        """Whether nothing is left of what was handed over until then."""
-        if place is None:
-            return False
+    def goal(self) -> Callable[[], bool]:
+        """What tells whether nothing is left of all that was handed over before."""
+        place = self._last_place()
+
+        def reached() -> bool:
+            nonlocal place
+            if place is None:
+                place = self._last_place()
+            return place is not None and self._is_done_until(place)
+
+        return reached
+
+    def wait(self, reached: Callable[[], bool], seconds: float) -> bool:
+        """Block until a goal is reached, but no longer than that; returns whether it was."""
+        for pause in looks(seconds):
+            if reached():
+                return True
+            time.sleep(pause)
+        return reached()
+
+    def _is_done_until(self, place: int) -> bool:
         with suppress(ReflexioError):
             return not self._opened().has_any_until(place)
         return False
-
-    def wait(self, place: int | None, seconds: float) -> bool:
-        """Block until nothing is left until a place, but no longer than that; returns whether that came true."""
-        for pause in looks(seconds):
-            if self.is_done_until(place):
-                return True
-            time.sleep(pause)
-        return self.is_done_until(place)
 
     @property
     def running(self) -> bool:
@@ -168,8 +170,11 @@ class Core:
         sender = self._sender
         if sender is not None and sender.alive:
             if give and sender.hopeful:
-                self.wait(self.last_place(), give)
+                self.wait(self.goal(), give)
             sender.stop(_JOIN_SECONDS)
+        # Only where somebody else has kept the spool locked until now is anything held.
+        self.wait(self.write_held, _JOIN_SECONDS)
+        self._held.give_up(self._refuse)
         self._reporter.finish(_JOIN_SECONDS)
         if self._spool is not None:
             self._spool.close()
@@ -200,6 +205,8 @@ class Core:
             self._sender = None
             self._counting = Counting()
             self._reporter = Reporter(self._options.on_refused, self._counting)
+            # Its parent writes what it holds.
+            self._held = Held()
         self._starting.release()
 
     def _opened(self) -> Spool:
@@ -235,6 +242,7 @@ class Core:
                 replace(self.connection),
                 self._counting,
                 self._reporter,
+                self.write_held,
                 concurrency=options.concurrency,
                 max_age=options.max_age,
             )

@@ -9,7 +9,7 @@ class BackgroundCounters:
     """What became of publishes. All but `waiting` and `bytes` count what this publisher did in this process."""
 
     taken: int
-    """How many were handed over and are, or were, on disk."""
+    """How many were handed over and are, or were, on disk, or are held until that can be written to."""
     published: int
     """How many a server has stored. Includes what an earlier process left behind, or another one handed over."""
     refused: int

@@ -2,6 +2,7 @@
 
 ReflexioError
 └── SpoolError                  it could not be kept on disk, or not for long enough
+    ├── SpoolBusyError          somebody else keeps the file locked, and enough waits for that in memory
     ├── SpoolFullError          so much waits already that there is no room
     └── PublishExpiredError     it waited for longer than it may
 """
@@ -14,6 +15,12 @@ class SpoolError(ReflexioError):
 
     status = "UNAVAILABLE"
     reason = "SPOOL_UNAVAILABLE"
+
+
+class SpoolBusyError(SpoolError):
+    """Somebody else keeps the spool's file locked."""
+
+    reason = "SPOOL_BUSY"
 
 
 class SpoolFullError(SpoolError):

@@ -9,8 +9,9 @@ from typing import Any, Self
 from reflexio import models
 from reflexio._tls import TlsOptions
 from reflexio._transport.exchange import Connection
-from reflexio.background.core import Core, Options, WhenFull, looks
+from reflexio.background.core import Core, looks
 from reflexio.background.counters import BackgroundCounters
+from reflexio.background.options import Options, WhenFull
 from reflexio.background.publication import BackgroundPublish
 from reflexio.background.reporter import OnRefused
 
@@ -92,12 +93,16 @@ class _Publisher:
     ) -> bool:
         """Hand interactions over, to be stored as one request. Takes a fraction of a millisecond and never raises.
 
+        It takes longer where the disk does: about once a second a hand-over waits until the beginning of the log is
+        synced. While another process keeps the spool locked it waits for some 50 ms, once; from then on publishes are
+        held in memory, 1,000 and 16 MiB at most, and written in their order as soon as the file is free.
+
         The arguments are those of `ReflexioClient.publish_interaction`. Interactions without `created_at` get the
         present time, whenever they are sent.
 
         Returns:
-            True: they are on disk, and are sent until a server answers. False: they were not taken; `on_refused` is
-            told why.
+            True: they are on disk, or held as said above, and are sent until a server answers. False: they were not
+            taken; `on_refused` is told why. It is also told, at the end, of what was held and could not be written.
         """
         given = BackgroundPublish(
             user_id,
@@ -121,7 +126,8 @@ class BackgroundPublisher(_Publisher):
     `publish` writes to a file of this user (a SQLite database, the *spool*) and returns; a thread sends what is there.
 
     - What was handed over survives `kill -9` of the process from the moment when `publish` returned True, and a loss of
-      power from about a second later. The next publisher for the same endpoint and API key sends what was left.
+      power from about a second later. The next publisher for the same endpoint and API key sends what was left. Only
+      what came while another process kept the spool locked for longer than 50 ms is on disk a moment later.
     - Each publish has its idempotency key from the hand-over on, so a crash stores nothing twice.
     - What has the same user and session is sent in the order of the hand-over, one after the other; sessions go side by
       side. Of several processes with the same spool one sends; another takes over when it ends.
@@ -151,9 +157,9 @@ class BackgroundPublisher(_Publisher):
         Returns:
             Whether that came true within `timeout` seconds.
         """
-        place = self._core.last_place()
+        reached = self._core.goal()
         self._core.hurry()
-        return self._core.wait(place, timeout)
+        return self._core.wait(reached, timeout)
 
     def close(self, timeout: float = CLOSE_SECONDS) -> bool:
         """Take nothing more, flush for at most `timeout` seconds, and end. What is left stays in the spool.
@@ -171,7 +177,7 @@ class AsyncBackgroundPublisher(_Publisher):
     """`BackgroundPublisher` for event loops: `flush` and `close` are awaited.
 
     `publish` is not: there is nothing in it to wait for. It holds up the loop for as long as it takes to write a few
-    hundred bytes into a file.
+    hundred bytes into a file, and for 50 ms where another process has that locked.
     """
 
     async def __aenter__(self) -> Self:
@@ -186,13 +192,13 @@ class AsyncBackgroundPublisher(_Publisher):
         Returns:
             Whether that came true within `timeout` seconds.
         """
-        place = self._core.last_place()
+        reached = self._core.goal()
         self._core.hurry()
         for pause in looks(timeout):
-            if self._core.is_done_until(place):
+            if reached():
                 return True
             await asyncio.sleep(pause)
-        return self._core.is_done_until(place)
+        return reached()
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> bool:  # noqa: ASYNC109  # As above.
         """Take nothing more, flush for at most `timeout` seconds, and end. What is left stays in the spool.

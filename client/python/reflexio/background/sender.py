@@ -3,13 +3,14 @@
 import queue
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from reflexio import _calls as calls
 from reflexio import errors
 from reflexio._transport.exchange import Connection
 from reflexio.background.counters import Counting
-from reflexio.background.errors import SpoolError
+from reflexio.background.errors import SpoolBusyError, SpoolError
 from reflexio.background.expiry import expired
 from reflexio.background.flight import Attempt, Flight
 from reflexio.background.lanes import Lane, Lanes
@@ -21,6 +22,7 @@ from reflexio.background.spool import Entry, Spool
 from reflexio.background.verdict import Verdict, is_fault, verdict
 
 _LOOK_EVERY_SECONDS = 0.2
+_BUSY_SECONDS = 0.01
 _GATHER_SECONDS = 0.002
 _CHECKPOINT_EVERY_SECONDS = 1.0
 _MOST_FOUND = 500
@@ -37,6 +39,7 @@ class Sender:
         connection: Connection,
         counting: Counting,
         reporter: Reporter,
+        write_held: Callable[[], bool],
         *,
         concurrency: int,
         max_age: float | None,
@@ -44,6 +47,7 @@ class Sender:
         self._spool = spool
         self._counting = counting
         self._reporter = reporter
+        self._write_held = write_held
         self._concurrency = concurrency
         self._max_age = max_age
         self._lock = SenderLock(spool.path.with_name("sender.lock"))
@@ -118,9 +122,11 @@ class Sender:
                 try:
                     self._wait(pause)
                     pause = self._step()
-                except Exception:  # noqa: BLE001  # Whatever it was, what waits has to be sent once it is over.
-                    pause = 1.0
+                except Exception as error:  # noqa: BLE001  # Whatever it was, what waits has to be sent afterwards.
+                    pause = _BUSY_SECONDS if isinstance(error, SpoolBusyError) else 1.0
         finally:
+            with suppress(Exception):
+                self._write_held()
             self._flight.cancel()
             self._flight.close()
             with suppress(OSError):
@@ -139,6 +145,8 @@ class Sender:
 
     def _step(self) -> float:
         """Do what there is to do now; returns the seconds after which there may be more."""
+        if not self._write_held():
+            return _BUSY_SECONDS
         if not self._is_the_sender():
             return _LOOK_EVERY_SECONDS
         self._asleep = self._server_answers or not self._server_pause.failures

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reflexio.background import spool_file
-from reflexio.background.errors import SpoolError, SpoolFullError
+from reflexio.background.errors import SpoolBusyError, SpoolError, SpoolFullError
 from reflexio.background.publication import Encoded
 
 _ROW_BYTES = 100
@@ -71,6 +71,7 @@ class Spool:
 
         Raises:
             SpoolFullError: There is no room.
+            SpoolBusyError: Somebody else keeps the file locked.
             SpoolError: The file cannot be written.
         """
         size = len(publish.payload) + len(publish.lane) + _ROW_BYTES
@@ -175,11 +176,16 @@ class Spool:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._failing():
-            connection = self._connection
-            if connection is None or self._identity is None or spool_file.identity(self.path) != self._identity:
-                connection = self._open(connection)
-            yield connection
+        if not self._lock.acquire(timeout=spool_file.BUSY_SECONDS):
+            raise SpoolBusyError(f"another thread is using the spool {self.path}")
+        try:
+            with self._failing():
+                connection = self._connection
+                if connection is None or self._identity is None or spool_file.identity(self.path) != self._identity:
+                    connection = self._open(connection)
+                yield connection
+        finally:
+            self._lock.release()
 
     def _open(self, former: sqlite3.Connection | None) -> sqlite3.Connection:
         connection = spool_file.opened(self.path)
@@ -203,6 +209,8 @@ class Spool:
             if spool_file.is_damaged(error):
                 self.close()
                 spool_file.set_aside(self.path)
+            if spool_file.is_busy(error):
+                raise SpoolBusyError(f"somebody else keeps the spool {self.path} locked") from error
             raise SpoolError(f"the spool {self.path} cannot be used: {error}") from error
 
 

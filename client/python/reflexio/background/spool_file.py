@@ -10,7 +10,9 @@ from typing import TypeAlias
 Identity: TypeAlias = tuple[int, int] | None
 """Which file it is, whatever its name; None where there is none."""
 
-_BUSY_SECONDS = 2.0
+BUSY_SECONDS = 0.05
+"""How long whoever uses the file waits for those who have it locked: an agent must not stand still for longer."""
+
 _VERSION = 1
 _LOG_BYTES_KEPT = 4 * 1024 * 1024
 
@@ -58,7 +60,7 @@ def opened(path: Path) -> sqlite3.Connection:
     # Not where there is one already: closing it would drop the locks that this process has on it.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         _prepare(connection)
     except BaseException:
@@ -91,6 +93,11 @@ def is_damaged(error: BaseException) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether the error says that somebody else has the file locked."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def set_aside(path: Path) -> None:
     """Rename a damaged file, so that a new one takes its place and somebody may have a look at it."""
     stamp = f"damaged-{time.time_ns()}"
@@ -102,14 +109,14 @@ def set_aside(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     # Somebody else may be doing the same; SQLite does not wait for each of these by itself.
-    give_up = time.monotonic() + _BUSY_SECONDS
+    give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             _set_up(connection)
         except sqlite3.OperationalError as error:
             with suppress(sqlite3.Error):
                 connection.execute("rollback")
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            if not is_busy(error) or time.monotonic() > give_up:
                 raise
             time.sleep(0.005)
         else:
