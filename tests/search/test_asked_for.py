@@ -122,3 +122,22 @@ async def test_a_role_that_is_asked_about_is_looked_for_among_the_newest_only(
         where = InteractionFilter(most_recent_k=k)
         found = await replica.search(org_id, user_id, "did Ann want tea", where, mode=mode)
         assert [hit.interaction.role for hit in found.hits] == roles
+
+
+@pytest.mark.parametrize("when", ["on 15 November 2023", "on 2023-11-15", "on 15.11.2023", "on November 15, 2023"])
+async def test_the_numbers_of_a_day_find_nothing_that_happens_to_have_them(
+    replica: Replica, org_id: OrgId, user_id: UserId, say, when: str
+):
+    await say(
+        NewInteraction(content="the plumber came", created_at=on(2023, 11, 15)),
+        NewInteraction(content="invoice INV-2023-0045 came at 15:30", created_at=on(2023, 2, 2)),
+        NewInteraction(content="room 15 on floor 11 came free", created_at=on(2023, 4, 2)),
+        NewInteraction(content="the deadline of 2023-11-15 came", created_at=on(2023, 3, 3)),
+    )
+    found = await replica.search(org_id, user_id, f"what came {when}", mode=SearchMode.FTS)
+    # What names the same day in the same way may come before it.
+    assert (
+        contents(found)[1 if found.hits[0].interaction.content.startswith("the deadline") else 0] == "the plumber came"
+    )
+    found = await replica.search(org_id, user_id, "INV-2023-0045", mode=SearchMode.FTS)
+    assert contents(found)[0] == "invoice INV-2023-0045 came at 15:30"

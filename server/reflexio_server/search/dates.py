@@ -1,13 +1,14 @@
-"""The days that a question in English names: "yesterday", "last week", "in May", "on 3 June 2023", "2023-06-03". Pure.
+"""The days that a question in English names: "yesterday", "since May", "on 3 June 2023", "2023-06-03". Pure.
 
 Days are those of UTC, as times are everywhere in the service.
 """
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +26,24 @@ _NAMED = re.compile(
     rf"(?:\s+(?P<after>\d{{1,2}})(?:st|nd|rd|th)?\b)?(?:,?\s*(?P<year>\d{{4}})\b)?"
 )
 _ISO = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
-_YEAR = re.compile(r"\b(?:in|of|during|since)\s+(\d{4})\b")
+_DOTTED = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
+_YEAR = re.compile(r"\b(?:in|of|during|since|after|before|until|till)\s+(\d{4})\b(?!-\d)")
 _AGO = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})\s+(day|week|month|year)s?\s+ago\b")
 _RELATIVE = re.compile(
-    rf"\b(?:(today|yesterday)|(this|last|past|previous)\s+(weekend|week|month|year|{'|'.join(_WEEKDAYS)}))\b"
+    rf"\b(?:(today|yesterday)|(this|last|past|previous)\s+(weekend|week|month|year|{'|'.join(_WEEKDAYS)})"
+    rf"|on\s+({'|'.join(_WEEKDAYS)}))\b"
 )
 _BEFORE_MAY = re.compile(r"\b(?:in|of|since|last|this|during|until|by|before|after|early|late|mid)[\s-]+$")
 """What makes "may" a month where no number stands beside it."""
 
+_BOUND = re.compile(r"\b(since|after|before|until|till)\s+(?:the\s+)?$")
+"""What makes of some days all those from them on, or up to them."""
+
 _REACH = 24
-"""So many characters before "may" are looked at: with all of them, a text of many would take very long."""
+"""So many characters before a date are looked at: with all of them, a text of many would take very long."""
+
+_EARLIEST = date(1900, 1, 1)
+"""Nothing can have happened before, by the contract."""
 
 _YEARS_BACK = 10
 """A date without a year may be of any of the last years."""
@@ -70,23 +79,74 @@ def spans_in(text: str, now: int) -> Iterator[Span]:
     """
     text = text.lower()
     today = datetime.fromtimestamp(now // _SECOND, UTC).date()
+    for start, named in _named(text, today):
+        spans = list(named)
+        bound = _BOUND.search(_said_before(text, start))
+        if bound and spans:
+            yield from _bounded(bound[1], spans, today)
+        else:
+            yield from spans
+
+
+def without_numbers(text: str) -> str:
+    """`text` without the numbers of the days that it names.
+
+    Searched for as words, they would find whatever has the same number, and be taken for the name of something.
+    """
+    numbers: list[tuple[int, int]] = []
+    for pattern in (_ISO, _DOTTED):
+        numbers += [match.span() for match in pattern.finditer(text)]
+    lowered = text.lower()
+    # A few letters are two in lower case; then months are found only where they are written so.
+    for match in _NAMED.finditer(lowered if len(lowered) == len(text) else text):
+        groups = (match.span(group) for group in ("before", "after", "year"))
+        numbers += [span for span in groups if span != (-1, -1)]
+    for start, end in sorted(numbers, reverse=True):
+        text = f"{text[:start]} {text[end:]}"
+    return text
+
+
+def _named(text: str, today: date) -> Iterator[tuple[int, Iterable[Span]]]:
+    """Where days are named, and which: several where the year is not said."""
     for match in _ISO.finditer(text):
-        yield from _calendar(*map(int, match.groups()))
+        yield match.start(), _calendar(*map(int, match.groups()))
+    for match in _DOTTED.finditer(text):
+        day, month, year = map(int, match.groups())
+        yield match.start(), _calendar(year, month, day)
     for match in _NAMED.finditer(text):
-        day = match["before"] or match["after"]
-        before = text[max(0, match.start() - _REACH) : match.start()]
-        if match["month"] == "may" and not day and not match["year"] and not _BEFORE_MAY.search(before):
+        said_day = match["before"] or match["after"]
+        is_month = said_day or match["year"] or _BEFORE_MAY.search(_said_before(text, match.start()))
+        if match["month"] == "may" and not is_month:
             continue
         years = [int(match["year"])] if match["year"] else range(today.year - _YEARS_BACK, today.year + 1)
-        for year in years:
-            yield from _calendar(year, _MONTHS[match["month"]], int(day) if day else None)
+        days = (_calendar(year, _MONTHS[match["month"]], int(said_day) if said_day else None) for year in years)
+        yield match.start(), chain.from_iterable(days)
     for match in _YEAR.finditer(text):
-        yield from _calendar(int(match[1]))
+        yield match.start(1), _calendar(int(match[1]))
     for match in _AGO.finditer(text):
         count = int(match[1]) if match[1].isdigit() else _NUMBERS[match[1]]
-        yield from _ago(count, match[2], today)
+        yield match.start(), _ago(count, match[2], today)
     for match in _RELATIVE.finditer(text):
-        yield from _relative(match[1] or match[3], match[2] == "this", today)
+        what = match[1] or match[3] or match[4]
+        yield match.start(), _relative(what, match[2] == "this" or bool(match[4]), today)
+
+
+def _said_before(text: str, start: int) -> str:
+    return text[max(0, start - _REACH) : start]
+
+
+def _bounded(bound: str, spans: Sequence[Span], today: date) -> Iterator[Span]:
+    """The days since, after or before those that were named: where the year is not said, the last time they came."""
+    tomorrow = _span(today, today + timedelta(days=1)).end
+    named = max((span for span in spans if span.start < tomorrow), key=lambda span: span.start, default=spans[0])
+    earliest = _span(_EARLIEST, today).start
+    start, end = {
+        "since": (named.start, tomorrow),
+        "after": (named.end, tomorrow),
+        "before": (earliest, named.start),
+    }.get(bound, (earliest, named.end))
+    if start < end:
+        yield Span(start, end)
 
 
 def _calendar(year: int, month: int | None = None, day: int | None = None) -> Iterator[Span]:

@@ -17,6 +17,7 @@ from reflexio_server.embed.embedder import Embedder, Vectors
 from reflexio_server.embed.embedding import Embedding
 from reflexio_server.index.evidence import Question
 from reflexio_server.index.interaction_index import Indexed, InteractionIndex, ModelSwitched
+from reflexio_server.search.dates import without_numbers
 from reflexio_server.search.query import Hit, Query, SearchResult
 from reflexio_server.search.question import NOTHING_READ, Reading, read
 from reflexio_server.search.ranking import Ranked, SearchMode, ranked
@@ -174,6 +175,7 @@ class Searcher:
             query.user_id,
             text,
             self.text_search_config,
+            plain=without_numbers(text),
             with_waiting=with_waiting,
             known_words=self._recent_words.get(org_id, text),
         )

@@ -78,6 +78,7 @@ async def read(
     query: str,
     config: str,
     *,
+    plain: str | None = None,
     with_waiting: bool,
     known_words: tuple[QueryWord, ...] | None = None,
 ) -> SearchState:
@@ -89,6 +90,7 @@ async def read(
         user_id: Of which user.
         query: Plain language.
         config: The Postgres text search configuration that stems its words.
+        plain: What of the query is looked for word by word; None for all of it. Identifiers are those of the whole.
         with_waiting: Whether to read what is not embedded.
         known_words: The words of the query, where an earlier call has told them.
 
@@ -96,11 +98,11 @@ async def read(
         DatabaseUnavailable: Postgres cannot be reached.
     """
     if known_words is not None and not with_waiting:
-        query = ""
+        query = plain = ""
     parameters = {
         "org_id": org_id,
         "user_id": user_id,
-        "query": plain_words(query),
+        "query": plain_words(query if plain is None else plain),
         "other_spellings": other_spellings(query),
         "config": config,
     }
