@@ -52,7 +52,7 @@ async def stored(call):
     return (await call("ListInteractions", pb.ListInteractionsRequest(user_id="user"))).interactions
 
 
-async def test_a_call_that_waits_in_postgres_or_for_a_connection_ends_there_too(call, connection):
+async def test_a_call_that_waits_in_postgres_or_for_a_connection_ends_there_too(call, connection, caplog):
     # The backlog waits too; it has no caller.
     waiting = """
         select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
@@ -80,6 +80,7 @@ async def test_a_call_that_waits_in_postgres_or_for_a_connection_ends_there_too(
 
         await eventually(nothing_waits)
     assert list(await stored(call)) == []
+    assert "database" not in caplog.text, "that is no outage"
 
 
 async def test_a_call_that_comes_too_late_to_its_turn_is_not_begun(server, call):

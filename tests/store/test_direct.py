@@ -81,7 +81,10 @@ async def test_statements_that_belong_together(database: Database, org_id: OrgId
         assert not await connection.fetch("select from user_versions where org_id = $1", org_id)
 
 
-@pytest.mark.parametrize(("code", "meaning"), [("53100", StorageFull), ("40P01", Conflict), ("40001", Conflict)])
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [("53100", StorageFull), ("40P01", Conflict), ("40001", Conflict), ("58030", DatabaseUnavailable)],
+)
 async def test_what_postgres_refuses_leaves_the_connection_as_it_was(small: Database, code: str, meaning: type):
     before = await backend(small)
     with pytest.raises(meaning):

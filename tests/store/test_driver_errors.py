@@ -112,6 +112,34 @@ async def test_a_connection_that_is_cut_in_the_middle(database: Database):
     assert await ping(database) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("25006", "is read-only"),
+        ("57014", "broke a statement off"),
+        ("57P01", "cannot be reached"),
+        ("57P04", "cannot be reached"),
+        ("58030", "cannot read or write its files"),
+        ("58P01", "cannot read or write its files"),
+    ],
+)
+async def test_a_postgres_that_is_out_of_order_is_told_as_unavailable(database: Database, code: str, state: str):
+    refusal = f"do $$ begin raise exception 'no' using errcode = '{code}'; end $$"
+    with pytest.raises(DatabaseUnavailable, match=state):
+        async with database.autocommit(None) as connection:
+            await connection.execute(text(refusal))
+    with pytest.raises(DatabaseUnavailable, match=state):
+        async with database.direct(None) as connection:
+            await connection.execute(refusal)
+
+
+async def test_bugs_and_damages_of_postgres_are_not_waited_out(database: Database):
+    for code in ("XX000", "XX001", "XX002"):
+        with pytest.raises(DBAPIError):
+            async with database.autocommit(None) as connection:
+                await connection.execute(text(f"do $$ begin raise exception 'no' using errcode = '{code}'; end $$"))
+
+
 async def test_a_mistake_of_ours_is_not_blamed_on_the_database(database: Database):
     for mistake in ("select no_such_column", "select 1/0", "select from no_such_table", "no sql"):
         with pytest.raises(DBAPIError):

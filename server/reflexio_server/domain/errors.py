@@ -171,13 +171,14 @@ class NotReady(ReflexioError):
 
 
 class DatabaseUnavailable(ReflexioError):
-    """The database cannot be reached."""
+    """The database cannot be reached, or does not do its work for now."""
 
     reason = Reason.DATABASE_UNAVAILABLE
     retry_after = 1.0
 
-    def __init__(self) -> None:
-        super().__init__("the database cannot be reached; try again in a moment")
+    def __init__(self, state: str = "cannot be reached") -> None:
+        """`state` says what is the matter with the database."""
+        super().__init__(f"the database {state}; try again in a moment")
 
 
 class StorageFull(ReflexioError):

@@ -1,8 +1,9 @@
 """The one place that knows the errors of the driver."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import asyncpg
@@ -14,9 +15,7 @@ from reflexio_server.domain.errors import DatabaseUnavailable, StorageFull
 
 _GONE = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
     # Postgres said goodbye to a connection at rest, and a statement was sent before the connection was seen to close.
@@ -90,12 +89,27 @@ class StatementsNotKept(Exception):
         )
 
 
+# The first that fits.
+_MEANINGS: Sequence[tuple[tuple[type[BaseException], ...], Callable[[], Exception]]] = (
+    ((asyncpg.ReadOnlySQLTransactionError,), partial(DatabaseUnavailable, "is read-only")),
+    # By its operator or a time limit of theirs; a call of ours that is given up hears nothing of its statement.
+    ((asyncpg.QueryCanceledError,), partial(DatabaseUnavailable, "broke a statement off")),
+    # Not SQLSTATE class XX: Postgres says so of bugs and damaged data, for which nobody should repeat a call for ever.
+    ((asyncpg.PostgresSystemError,), partial(DatabaseUnavailable, "cannot read or write its files")),
+    (_GONE, DatabaseUnavailable),
+    ((asyncpg.InsufficientResourcesError,), StorageFull),
+    ((asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError), Conflict),
+    ((asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError), StatementsNotKept),
+)
+
+
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
     """Raise what Postgres says in terms of ours.
 
     Raises:
-        DatabaseUnavailable: Postgres cannot be reached, went away, or takes no more connections.
+        DatabaseUnavailable: Postgres cannot be reached, went away, takes no more connections, is read-only, cancelled
+            the statement, or fails on its files.
         DatabaseRefuses: Postgres takes none of this user, or to this database.
         StorageFull: It has no room; the transaction was undone.
         Conflict: The transaction was undone because of another one.
@@ -172,14 +186,9 @@ def _refusal_of(cause: BaseException | None) -> DatabaseRefuses | None:
 
 def _meaning_of_cause(cause: BaseException | None) -> Exception | None:
     """The same as `meaning_of`, of what asyncpg raised."""
-    if isinstance(cause, _GONE):
-        return DatabaseUnavailable()
-    if isinstance(cause, asyncpg.InsufficientResourcesError):
-        return StorageFull()
-    if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError | asyncpg.LockNotAvailableError):
-        return Conflict()
-    if isinstance(cause, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError):
-        return StatementsNotKept()
+    for kinds, meaning in _MEANINGS:
+        if isinstance(cause, kinds):
+            return meaning()
     if isinstance(cause, asyncpg.UniqueViolationError):
         return DuplicateKey(cause.constraint_name or "")
     return None
