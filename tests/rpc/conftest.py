@@ -7,6 +7,7 @@ import pytest
 from reflexio_server.domain.ids import UserId
 
 from tests.rpc.baseline import Baseline, publish_baseline
+from tests.rpc.refusing_tables import RefusingTables
 from tests.rpc.wire import METHODS, Caller
 from tests.running import Postgres, RunningServer, running_server
 
@@ -32,6 +33,21 @@ async def fresh_call(fresh_server: RunningServer) -> AsyncIterator[Caller]:
     caller = Caller(fresh_server.target)
     yield caller
     await caller.channel.close()
+
+
+@pytest.fixture
+def tables(postgres: Postgres) -> RefusingTables:
+    """The database of the server that `on_tables` calls."""
+    return RefusingTables(postgres.new_database())
+
+
+@pytest.fixture
+async def on_tables(tables: RefusingTables) -> AsyncIterator[Caller]:
+    """Calls a server whose tables can be made to refuse."""
+    with running_server(tables.url.render_as_string(hide_password=False)) as server:
+        caller = Caller(server.target)
+        yield caller
+        await caller.channel.close()
 
 
 @pytest.fixture

@@ -44,8 +44,11 @@ _ATTEMPTS = 10
 T = TypeVar("T")
 
 
-class Conflict(Exception):
-    """Two transactions stood in each other's way and Postgres undid this one."""
+class Conflict(DatabaseUnavailable):
+    """Two transactions stood in each other's way and Postgres undid this one. It may be done again."""
+
+    def __init__(self) -> None:
+        super().__init__("undid a change that stood in another's way")
 
 
 class DuplicateKey(Exception):

@@ -1,6 +1,7 @@
 """Storing a publication: one statement, so that it is one round trip, one transaction, and whole or not at all."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import text
 
@@ -8,7 +9,7 @@ from reflexio_server.domain.errors import IdempotencyKeyReused
 from reflexio_server.domain.ids import InteractionId, OrgId, RequestId
 from reflexio_server.domain.request import Publication, Publish
 from reflexio_server.store.database import Database
-from reflexio_server.store.driver_errors import DuplicateKey
+from reflexio_server.store.driver_errors import DuplicateKey, retried
 from reflexio_server.store.interaction_ids import InteractionIds
 from reflexio_server.store.published_rows import (
     INTERACTION_ROWS,
@@ -85,14 +86,15 @@ class PublicationStore:
             IdempotencyKeyReused: The key was used for other content.
             DatabaseUnavailable: Whether it was stored is not known; repeating it under its key is safe.
         """
+        add = partial(self._add, org_id, publication, request_id, now, lease_seconds)
         for _ in range(_MOST_BLOCKS_TAKEN - 1):
             first_id = await self.interaction_ids.take(len(publication.interactions))
             try:
-                return await self._add(org_id, publication, request_id, now, lease_seconds, first_id)
+                return await retried(partial(add, first_id))
             except DuplicateKey:
                 self.interaction_ids.give_up(first_id)
         first_id = await self.interaction_ids.take(len(publication.interactions))
-        return await self._add(org_id, publication, request_id, now, lease_seconds, first_id)
+        return await retried(partial(add, first_id))
 
     async def _add(
         self,
