@@ -58,9 +58,6 @@ _MIB = 1024 * 1024
 
 _NEW_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
-_SILENCE_SECONDS = 2.0
-"""How long Postgres may leave everybody without an answer before the calls that wait for one are told so."""
-
 
 class Application:
     """A whole server. `async with Application(settings)` runs it for the length of the block."""
@@ -260,7 +257,11 @@ class Application:
 
     def _watch(self, url: str, revive: Callable[[], bool] | None, started: AsyncExitStack) -> None:
         watch = DatabaseWatch(
-            url, on_change=self._on_database, in_outage=self._in_outage, revive=revive, hint=self._database.missed
+            url,
+            on_change=self._on_database,
+            cut_connections=self._database.abandon_connections,
+            revive=revive,
+            hint=self._database.missed,
         )
         watch.start()
         started.push_async_callback(watch.stop)
@@ -284,10 +285,6 @@ class Application:
             self._server.set_serving(serving=answers)
         if answers:
             self._backlog.wake()
-
-    def _in_outage(self, seconds: float) -> None:
-        if seconds > _SILENCE_SECONDS:
-            self._database.abandon_connections()
 
     async def __aenter__(self) -> Self:
         await self.start()

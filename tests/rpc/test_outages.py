@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import grpc
 import psutil
 import pytest
@@ -119,6 +120,28 @@ async def test_health_follows_the_database_and_calls_recover(
     assert caplog.text.count("the database does not answer") == 1
     assert caplog.text.count("the database answers again") == 1
     assert caplog.text.count("call failed") == 1, "an outage must not flood the log"
+
+
+async def test_a_postgres_that_takes_no_changes_is_an_outage_until_it_does(
+    stand: Stand, postgres: EmbeddedPostgres, caplog: pytest.LogCaptureFixture
+):
+    connection = await asyncpg.connect(host=str(postgres.data_dir / "postgres"), user="postgres", database="postgres")
+    try:
+        # For new connections only, as after a failover: those that the server has know nothing of it.
+        await connection.execute("alter role postgres set default_transaction_read_only = on")
+        await connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
+        await eventually(stand.health_is("NOT_SERVING"))
+        assert "the database is read-only" in caplog.text
+        assert await stand.listed() == sorted(stand.there.interaction_ids)
+        refusal = await refused(stand.call("PublishInteractions", GOOD["PublishInteractions"](stand.there)))
+        assert (refusal.code, refusal.reason) == (StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")
+        assert "is read-only" in refusal.message
+        await connection.execute("alter role postgres reset default_transaction_read_only")
+    finally:
+        await connection.close()
+    await eventually(stand.health_is("SERVING"))
+    # Over connections that were made while it was read-only it would be refused.
+    assert (await publish_baseline(stand.call, "another")).interaction_ids
 
 
 async def test_a_postgres_that_falls_silent_holds_no_call_until_its_deadline(stand: Stand):

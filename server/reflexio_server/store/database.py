@@ -53,7 +53,7 @@ class Database:
         self._snapshots: AsyncEngine | None = None
         self._connections: WeakSet[Any] = WeakSet()
         self.missed = asyncio.Event()
-        """Set whenever Postgres could not be reached; whoever acts on it clears it."""
+        """Set whenever Postgres could not be reached or did not do its work; whoever acts on it clears it."""
 
     def open(self, url: str, role: str | None = None) -> None:
         """Prepare to connect. Connects when first used.
@@ -119,7 +119,8 @@ class Database:
     def abandon_connections(self) -> None:
         """Cut all connections: what waits for an answer on one of them fails with `DatabaseUnavailable`.
 
-        For a Postgres that has fallen silent; without it, they would wait until their network gives up.
+        For a Postgres that has fallen silent, where they would wait until their network gives up, and for one that was
+        read-only, to which they would go on being lent while another has taken its place.
         """
         for connection in list(self._connections):
             connection.terminate()

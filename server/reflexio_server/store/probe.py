@@ -1,4 +1,4 @@
-"""Asks Postgres whether it answers."""
+"""Asks Postgres whether it answers and takes changes."""
 
 import asyncio
 
@@ -8,6 +8,16 @@ from reflexio_server.store.location import driver_arguments
 
 _SECONDS = 1.0
 """For an answer, and for connecting before it. Somebody who is only slow is asked once more."""
+
+# Without parameters no statement is prepared, which some connection poolers cannot do; how many rows there are is told.
+_IS_READ_ONLY = "select where current_setting('transaction_read_only') = 'on'"
+
+
+class ReadOnly(Exception):
+    """Postgres answers and takes no changes."""
+
+    def __init__(self) -> None:
+        super().__init__("transaction_read_only is on: it is a standby, or default_transaction_read_only is set")
 
 
 class Probe:
@@ -19,11 +29,11 @@ class Probe:
         self._connection: asyncpg.Connection | None = None
 
     async def failure(self) -> Exception | None:
-        """Why Postgres does not answer; None where it does."""
+        """Why Postgres does not answer, or `ReadOnly`; None where all is well."""
         had_connection = self._connection is not None
         failure = await self._attempt()
         if had_connection and failure is not None:
-            # That connection may have been cut, and no more than that.
+            # That connection may have been cut, or lead to the standby of before, and no more than that.
             failure = await self._attempt()
         return failure
 
@@ -38,8 +48,8 @@ class Probe:
             async with asyncio.timeout(_SECONDS):
                 if self._connection is None:
                     self._connection = await asyncpg.connect(**self._arguments)
-                # Without parameters no statement is prepared, which some connection poolers cannot do.
-                await self._connection.execute("select 1")
+                if await self._connection.execute(_IS_READ_ONLY) != "SELECT 0":
+                    raise ReadOnly  # noqa: TRY301 -- it ends as whatever else is wrong.
         except asyncpg.TooManyConnectionsError:
             return None  # That is an answer, and those who have a connection get others.
         except Exception as error:  # noqa: BLE001 -- whatever it is, it is no answer.
