@@ -17,6 +17,7 @@ from reflexio_server.embed.embedding import Embedding
 from reflexio_server.embed.held import HeldWork, Work
 from reflexio_server.store import embedding_queue, vectors
 from reflexio_server.store.database import Database
+from reflexio_server.store.driver_errors import refused_values
 from reflexio_server.store.embedding_models import ModelRetired
 from reflexio_server.store.vectors import EmbeddedText
 
@@ -27,7 +28,8 @@ _MOST_VECTORS = 1000
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
-"""Seconds between attempts while the database is away or full."""
+"""Seconds between attempts while the database is away or full; the longer one until another server or this one may
+try what the database refuses for an unknown reason."""
 
 _GATHERING_SECONDS = 0.2
 _GATHERED = 64
@@ -49,6 +51,15 @@ class _Embedded:
     pieces: Sequence[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What a text itself is to blame for: it is set aside when that happens again and again."""
+
+    work: Work
+    kind: str
+    message: str
+
+
 class VectorWriter:
     """Stores the vectors of held work, and notes what the model failed on."""
 
@@ -66,7 +77,7 @@ class VectorWriter:
         self._after_progress = after_progress
         self._give_back = give_back
         self._embedded: list[_Embedded] = []
-        self._failed: list[tuple[Work, BaseException]] = []
+        self._failed: list[_Failed] = []
         self._arrived = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -80,7 +91,7 @@ class VectorWriter:
         elif isinstance(error, NotReady):
             self._held.finish(work, left_queue=False)
         else:
-            self._failed.append((work, error))
+            self._failed.append(_Failed(work, type(error).__name__, str(error)))
         self._arrived.set()
         if work.awaited or len(self._embedded) >= _GATHERED:
             self._hurry.set()
@@ -99,8 +110,8 @@ class VectorWriter:
             self._hurry.clear()
             while self._embedded or self._failed:
                 failed, self._failed = self._failed, []
-                for work, error in failed:
-                    await self._set_back(work, error)
+                for one in failed:
+                    await self._set_back(one)
                 await self._write(self._next_portion())
                 self._after_progress()
             with contextlib.suppress(TimeoutError):
@@ -122,23 +133,41 @@ class VectorWriter:
         for entry in portion:
             together[entry.work.org_id, entry.embedder.name].append(entry)
         for (org_id, _), entries in together.items():
-            works = [entry.work for entry in entries]
             try:
-                busy = await self._persistently(partial(self._store, org_id, entries))
-            except ModelRetired:
-                await self._follow()
-                self._give_back(works)
-            except Exception as error:  # noqa: BLE001 -- it must not end because of one portion.
+                await self._write_together(org_id, entries)
+            except Exception:  # noqa: BLE001 -- it must not end because of one portion.
                 _log.exception("could not store vectors", org_id=org_id, interactions=len(entries))
-                self._failed += [(work, error) for work in works]
-            else:
-                # What is not stored was deleted, or stored by another server: it left the queue in any case.
-                for work in works:
-                    if work.user_id not in busy:
-                        self._held.finish(work, left_queue=True)
-                if busy:
-                    again = [entry for entry in entries if entry.work.user_id in busy]
-                    asyncio.get_running_loop().call_later(_BUSY_PAUSE, self._try_again, again)
+                await self._write_each(org_id, entries)
+
+    async def _write_together(self, org_id: OrgId, entries: Sequence[_Embedded]) -> None:
+        works = [entry.work for entry in entries]
+        try:
+            busy = await self._persistently(partial(self._store, org_id, entries))
+        except ModelRetired:
+            await self._follow()
+            self._give_back(works)
+            return
+        # What is not stored was deleted, or stored by another server: it left the queue in any case.
+        for work in works:
+            if work.user_id not in busy:
+                self._held.finish(work, left_queue=True)
+        if busy:
+            again = [entry for entry in entries if entry.work.user_id in busy]
+            asyncio.get_running_loop().call_later(_BUSY_PAUSE, self._try_again, again)
+
+    async def _write_each(self, org_id: OrgId, entries: Sequence[_Embedded]) -> None:
+        """Write by itself what could not be written together: one may be to blame, or none of them."""
+        blameless: list[Work] = []
+        for entry in entries:
+            try:
+                await self._write_together(org_id, [entry])
+            except Exception as error:  # noqa: BLE001 -- as above.
+                if (refusal := refused_values(error)) is not None:
+                    self._failed.append(_Failed(entry.work, refusal, "the database refused its vectors"))
+                else:
+                    blameless.append(entry.work)
+        if blameless:
+            asyncio.get_running_loop().call_later(_LONGEST_PAUSE, self._give_back, blameless)
 
     def _try_again(self, entries: Sequence[_Embedded]) -> None:
         self._embedded += entries
@@ -160,9 +189,11 @@ class VectorWriter:
             # Meanwhile other servers can take what is given back.
             await asyncio.sleep(_LONGEST_PAUSE)
 
-    async def _set_back(self, work: Work, error: BaseException) -> None:
+    async def _set_back(self, failed: _Failed) -> None:
+        work = failed.work
+
         async def note() -> bool:
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{failed.kind}: {failed.message}"
             async with self._database.autocommit(work.org_id) as connection:
                 return await embedding_queue.fail(connection, work.org_id, work.interaction_id, reason)
 
@@ -172,7 +203,7 @@ class VectorWriter:
         except Exception:  # noqa: BLE001 -- the lease runs out, and somebody tries again.
             _log.exception("could not note a failure", org_id=work.org_id, interaction_id=work.interaction_id)
         event = "set an interaction aside" if set_aside else "could not embed an interaction"
-        _log.warning(event, org_id=work.org_id, interaction_id=work.interaction_id, error=type(error).__name__)
+        _log.warning(event, org_id=work.org_id, interaction_id=work.interaction_id, error=failed.kind)
         self._held.finish(work, left_queue=False)
 
     async def _persistently(self, action: Callable[[], Awaitable[T]]) -> T:

@@ -158,6 +158,17 @@ def meaning_of(error: Exception) -> Exception | None:
     return _meaning_of_cause(cause)
 
 
+def refused_values(error: Exception) -> str | None:
+    """What Postgres has against the values of a statement (SQLSTATE classes 22 and 23), as the driver calls it.
+
+    Without its words, which quote rows and statements; None where `error` is about something else.
+    """
+    cause = _cause_of(error)
+    if isinstance(cause, DuplicateKey | asyncpg.DataError | asyncpg.IntegrityConstraintViolationError):
+        return type(cause).__name__
+    return None
+
+
 def cause_of_outage(error: DatabaseUnavailable) -> str:
     """Why the database cannot be reached, in a line for its operator."""
     cause = error.__cause__
