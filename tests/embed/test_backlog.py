@@ -287,14 +287,14 @@ async def test_the_sweeper_survives_an_outage(backlog, corpus, user_id, org_id, 
 
 async def test_leases_of_what_takes_long_are_renewed(backlog, corpus, user_id, org_id, embedder, database):
     embedder.close()
-    published = await corpus.publish(user_id, "a lease about to end", lease_seconds=1)
-    backlog.hand_over(org_id, user_id, [(published.interaction_ids[0], "User: a lease about to end")])
-    backlog._held.get(org_id, published.interaction_ids[0]).leased_until = 0.0
+    # Not so short that it ends and somebody claims it, which would lease it too.
+    [id_] = (await corpus.publish(user_id, "about to end", lease_seconds=LEASE_SECONDS / 2)).interaction_ids
+    backlog.hand_over(org_id, user_id, [(id_, "User: about to end")])
+    backlog._held.get(org_id, id_).leased_until = 0.0
     backlog.wake()
 
     async def renewed():
-        query = text("select leased_until > now() + interval '20 s' from embedding_queue where org_id = :org_id")
-        async with database.autocommit(org_id) as connection:
-            return await connection.scalar(query, {"org_id": org_id})
+        async with database.direct(org_id) as connection:
+            return await connection.fetchval("select leased_until > now() + interval '20 s' from embedding_queue")
 
     await eventually(renewed)

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.domain.interaction import Image, NewInteraction
 from reflexio_server.domain.request import DeletedCounts
+from reflexio_server.publish import retention as retention_module
 from reflexio_server.publish.housekeeping import Housekeeping
 from reflexio_server.publish.retention import Retention
-from reflexio_server.store import retention
+from reflexio_server.store import deletions, retention
 from reflexio_server.store.database import Database
 from reflexio_server.store.importing import ImportStore
 from reflexio_server.store.interaction_ids import InteractionIds
@@ -90,6 +93,25 @@ async def test_a_limit_that_is_taken_away_is_not_applied(database: Database, org
     await retention.set_max_age(database, org_id, None)
     assert await retention.max_age(database, org_id) is None
     assert await Retention(database).apply() == DeletedCounts()
+
+
+async def test_a_limit_that_is_taken_away_in_the_middle_saves_the_rest(
+    database: Database, org_id: OrgId, user_id: UserId, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(retention_module, "_PORTION", 1)
+    for _ in range(3):
+        await store_old(database, org_id, user_id, 3, "old")
+    await retention.set_max_age(database, org_id, 3600)
+    delete_requests = deletions.delete_requests
+
+    async def delete_and_take_away(*arguments: Any) -> DeletedCounts:
+        gone = await delete_requests(*arguments)
+        await retention.set_max_age(database, org_id, None)
+        return gone
+
+    monkeypatch.setattr(deletions, "delete_requests", delete_and_take_away)
+    assert await Retention(database).apply() == DeletedCounts(requests=1, interactions=2)
+    assert len(await all_of(database, org_id)) == 4
 
 
 async def test_housekeeping_applies_it_in_the_background(
