@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from reflexio_server.domain.errors import BacklogFull, DatabaseUnavailable, NotReady
+from reflexio_server.domain.errors import PASSING_FAULTS, BacklogFull, NotReady
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store import queue_figures
 from reflexio_server.store.database import Database
@@ -132,7 +132,7 @@ class BacklogLimits:
             began = loop.time()
             try:
                 await self._count()
-            except DatabaseUnavailable:
+            except PASSING_FAULTS:
                 pause = _LEAST_PAUSE
             except Exception:  # noqa: BLE001 -- it must not end for good because it failed once.
                 _log.exception("could not count the backlog")
