@@ -5,6 +5,7 @@ them. What it has to say to the supervisor is a line of JSON on standard output.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -56,7 +57,7 @@ def raise_if_failed(report: bytes) -> None:
 
 def main() -> None:
     """Serve until SIGTERM, or until the supervisor is gone."""
-    report = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    report = os.dup(sys.stdout.fileno())
     # Whatever a library prints goes to the log.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     given = json.loads(sys.stdin.buffer.readline())
@@ -65,7 +66,9 @@ def main() -> None:
     structlog.contextvars.bind_contextvars(worker=given["number"])
 
     def tell(**said: Any) -> None:
-        print(json.dumps(said), file=report, flush=True)
+        # Where the supervisor is gone there is nobody to tell, and the worker stops for that reason.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(report, json.dumps(said).encode() + b"\n")
 
     # Loading the server takes seconds, and the supervisor, which needs the orders' form only, has no use for it.
     from reflexio_server.processes.server import serve  # noqa: PLC0415 - for that reason
