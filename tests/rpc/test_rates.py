@@ -11,11 +11,11 @@ from reflexio_server.access.caller import AccessRole
 
 from tests.identity.tenants import made
 from tests.rpc.baseline import GOOD, Baseline
-from tests.rpc.wire import FAILURES, Caller, path_of, refused
+from tests.rpc.wire import FAILURES, Caller, path_of, refusal_of, refused
 from tests.running import running_server
 
 LIMITS = {
-    "max_calls_per_second": 20,
+    "max_calls_per_second": 10,
     "max_interactions_per_second": 50,
     "max_concurrent_streams": 2,
     "max_concurrent_streams_per_key": 1,
@@ -24,7 +24,7 @@ LIMITS = {
 
 @pytest.fixture(scope="module")
 async def both(postgres):
-    """Call a server that takes 20 calls a second, and 50 interactions, of each. Twice as many may be saved up."""
+    """Call a server that takes 10 calls a second, and 50 interactions, of each. Twice as many may be saved up."""
     url = postgres.new_database()
     with running_server(url, auth="api-key", **LIMITS) as server:
         tenant = await asyncio.to_thread(made, url, org_id=1)
@@ -89,13 +89,14 @@ async def test_one_key_does_not_take_the_room_of_others(both):
 
 
 async def test_too_many_calls_are_refused_too_and_those_with_another_key_are_not(slow, both):
-    calls = (slow("WhoAmI", WhoAmIRequest()) for _ in range(300))
+    # Not more than one connection takes at once. One more call may find room again, where these took long.
+    calls = (slow("WhoAmI", WhoAmIRequest()) for _ in range(100))
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    refused_calls = [outcome for outcome in outcomes if isinstance(outcome, FAILURES)]
-    assert 0 < len(refused_calls) < 300
-    refusal = await refused(slow("WhoAmI", WhoAmIRequest()))
-    assert (refusal.code, refusal.reason) == (StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
-    assert refusal.metadata == {"scope": "calls", "limit": "20"}
+    refusals = [refusal_of(outcome) for outcome in outcomes if isinstance(outcome, FAILURES)]
+    assert 0 < len(refusals) < 100
+    for refusal in refusals:
+        assert (refusal.code, refusal.reason) == (StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+        assert refusal.metadata == {"scope": "calls", "limit": "10"}
     await both[1]("WhoAmI", WhoAmIRequest())
-    await asyncio.sleep(refusal.retry_seconds)
+    await asyncio.sleep(max(refusal.retry_seconds for refusal in refusals))
     await slow("WhoAmI", WhoAmIRequest())
