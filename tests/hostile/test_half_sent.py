@@ -59,11 +59,15 @@ async def half_send(port, size):
 
 
 async def test_what_was_sent_of_messages_is_free_again_without_their_connections(server):
-    """The process may keep the memory, as its allocator likes; then the next ones get it."""
+    """The process may keep the memory, as its allocator likes; then the next ones get it.
+
+    Two rounds are left to the allocator: what it keeps of the first lies in pieces, of which the second gets a part.
+    """
     footprints = []
-    for _ in range(4):
+    for _ in range(6):
         async with asyncio.timeout(60):
             for writer in [await half_send(server.port, EACH) for _ in range(CALLS)]:
                 writer.close()
         footprints.append(await at_rest(server.process.pid, server.port, own=0))
-    assert footprints[-1].memory_mb < footprints[0].memory_mb + CALLS * EACH / MIB
+    # Not one more round in four of them.
+    assert footprints[-1].memory_mb < footprints[1].memory_mb + CALLS * EACH / MIB
