@@ -3,6 +3,8 @@
 The user's row in `user_versions` is locked first, as the embedder does before it stores vectors. What the embedder
 stored before is deleted here; what it wants to store afterwards it finds taken from the queue. A deletion or an
 embedder that waited for the lock makes the row anew, and discards it when it finds nothing to do.
+
+The audit trail, which nothing is taken from, keeps a truncated hash of the user's name.
 """
 
 from sqlalchemy import CTE, ColumnElement, Select, Table, delete, func, select, update
