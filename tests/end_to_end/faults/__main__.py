@@ -14,7 +14,7 @@ from tests.end_to_end.faults.disk import small_disk
 from tests.end_to_end.faults.report import Report
 from tests.end_to_end.faults.rounds import Plan, run_round
 from tests.end_to_end.replicas.campaign import Campaign
-from tests.end_to_end.replicas.serving import replicas
+from tests.end_to_end.replicas.serving import WITH_KEYS, keys_of_two_organisations, replicas
 from tests.end_to_end.stand.postgres_process import PostgresProcess
 
 
@@ -85,8 +85,9 @@ def _run_replicas(steps: int, seed: str, folder: Path, postgres: PostgresProcess
         database = f"replicas_{count}"
         postgres.execute("postgres", f"create database {database}")
         (folder / database).mkdir()
-        with replicas(postgres.url(database), count, folder / database) as servers:
-            campaign = Campaign(servers, random.Random(f"{seed} {count}"))
+        url = postgres.url(database)
+        with replicas(url, count, folder / database, *WITH_KEYS) as servers:
+            campaign = Campaign(servers, random.Random(f"{seed} {count}"), keys_of_two_organisations(url))
             campaign.run(steps, restarts=True)
             campaign.publish_at_once(steps)
             campaign.close()
