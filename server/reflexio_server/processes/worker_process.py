@@ -8,9 +8,12 @@ from typing import Self
 
 from reflexio_server.processes.worker import raise_if_failed
 
+WORKER = "reflexio_server.processes.worker"
+"""The module that a worker runs."""
+
 
 class WorkerProcess:
-    """A process of `reflexio_server.processes.worker`. It ends when this one does, however that happens."""
+    """A process of `WORKER`. It ends when this one does, however that happens."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         """Use `spawn`."""
@@ -30,7 +33,7 @@ class WorkerProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "reflexio_server.processes.worker",
+            WORKER,
             # Kept open: it is at its end when this process is gone, and by that the worker knows.
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

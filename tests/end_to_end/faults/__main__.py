@@ -45,6 +45,9 @@ def _plan(number: int, seed: str, seconds: float, only: str | None) -> Plan:
         embedded=kind == "embedded",
         real_model=kind == "real",
         most_publishes=800,
+        api_keys=kind == "shared" and number % 4 in {2, 3},
+        workers=2 if kind == "shared" and number % 4 == 3 else 1,
+        background_threads=1 - number % 2,
         wait_for_leases=number % 3 == 2,
     )
 

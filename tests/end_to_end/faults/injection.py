@@ -32,6 +32,8 @@ class Stand:
     data_dir: Path = Path()
     disk: Path | None = None
     """The small disk of Postgres, where it has one."""
+    api_key: str = ""
+    """An administrator's, where the servers ask for one."""
     complaints: list[str] = field(default_factory=list)
     """What the faults themselves found wrong."""
 
@@ -52,6 +54,14 @@ def kill_a_server(stand: Stand, chance: Random) -> None:
     server.kill()
     time.sleep(chance.uniform(0, 0.5))
     server.start()
+
+
+def kill_a_worker(stand: Stand, chance: Random) -> None:
+    """Its supervisor replaces it."""
+    workers = chance.choice(stand.servers).workers
+    if workers:
+        chance.choice(workers).kill()
+    time.sleep(chance.uniform(0.2, 1.5))
 
 
 def kill_all_servers(stand: Stand, chance: Random) -> None:
@@ -228,6 +238,9 @@ FAULTS: dict[str, Fault] = {
     "no room on Postgres's disk (error 53100)": fill_the_disk,
 }
 """For servers that share a Postgres."""
+
+WORKER_FAULTS: dict[str, Fault] = {"one worker of a server killed (SIGKILL)": kill_a_worker}
+"""For servers of several workers."""
 
 DISK_FAULTS: dict[str, Fault] = {"no room on Postgres's disk (a full disk)": fill_the_disk_for_real}
 """For a Postgres on a small disk."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.end_to_end.faults.publications import Publication
+
 
 class Ledger:
     """One publisher's file. It only grows, so that what was written stays whatever happens to the process."""
@@ -31,7 +33,7 @@ class Fate:
     answers: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
     """The different request ids and interaction ids that acknowledgements brought."""
     deletion: str = ""
-    """Of the whole request: "" never asked for, "attempted", "acknowledged"."""
+    """Of the whole request, alone or with others: "" never asked for, "attempted", "acknowledged"."""
     interaction_deletions: dict[int, str] = field(default_factory=dict)
     """The same by the interaction's position."""
 
@@ -42,6 +44,8 @@ class Ledgers:
 
     fates: dict[str, Fate] = field(default_factory=lambda: defaultdict(Fate))
     """By the publication's tag."""
+    erased: set[str] = field(default_factory=set)
+    """Users whose erasure was acknowledged, and for whom their publisher published nothing afterwards."""
     counts: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     """What publishers themselves saw go wrong."""
@@ -59,10 +63,15 @@ def read_ledgers(folder: Path) -> Ledgers:
             read.counts[f"error {line['error']}"] += 1
         elif event == "publish":
             read.fates[line["tag"]]
+            read.erased.discard(Publication(line["tag"]).user_id)
         elif event == "acknowledged":
             _acknowledged(read.fates[line["tag"]], line)
         elif event in {"delete", "deleted"}:
             _deletion(read.fates, line, "attempted" if event == "delete" else "acknowledged")
+            if line["what"] == "user":
+                read.counts[f"{event} user"] += 1
+            if event == "deleted" and line["what"] == "user":
+                read.erased.add(line["user_id"])
     return read
 
 

@@ -29,7 +29,7 @@ _BASE_TIME = 1_700_000_000
 
 @dataclass(frozen=True)
 class Publication:
-    """One publish. The tag is `round.publisher.session.number`."""
+    """One publish. The tag is `round.publisher.session.number`; of the publisher's own third user it is `….u3s….…`."""
 
     tag: str
 
@@ -49,7 +49,10 @@ class Publication:
 
     @cached_property
     def user_id(self) -> str:
-        return f"{self.tag.split('.')[0]}-user-{self._chance('user').randrange(USERS)}"
+        publisher, _, session = self.session_id.rpartition(".")
+        if session.startswith("u"):
+            return own_user(publisher, int(session[1:].partition("s")[0]))
+        return f"{publisher.split('.')[0]}-user-{self._chance('user').randrange(USERS)}"
 
     @cached_property
     def source(self) -> str:
@@ -108,6 +111,11 @@ class Publication:
         elif kind < 0.7:
             made |= {"created_at": _BASE_TIME + chance.randrange(10_000_000)}
         return made
+
+
+def own_user(publisher: str, number: int) -> str:
+    """A user for whom only one publisher publishes anything new."""
+    return f"{publisher}-own-{number}"
 
 
 def has_text(interaction: dict[str, Any]) -> bool:

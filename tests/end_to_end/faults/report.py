@@ -15,6 +15,7 @@ _KINDS = (
     "two answers",
     "not found",
     "orphans",
+    "left of who was erased",
     "wrong vectors",
     "set aside wrongly",
     "not set aside",
@@ -56,6 +57,9 @@ class Report:
                 "publish calls, repetitions included": total.events["publish"],
                 "deletes attempted": total.deletes_attempted,
                 "deletes acknowledged": total.deletes_acknowledged,
+                "erasures of a user among them, attempted": total.events["delete user"],
+                "erasures of a user among them, acknowledged": total.events["deleted user"],
+                "publishes handed over to a BackgroundPublisher": total.events["handed over"],
                 "calls that failed": total.events["failed"],
             }
         )

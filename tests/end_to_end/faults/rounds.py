@@ -14,17 +14,20 @@ from pathlib import Path
 from random import Random
 
 import asyncpg
-import reflexio
+from reflexio_server.access.caller import AccessRole
+from reflexio_server.store.location import driver_url
 
-from tests.end_to_end.faults.injection import DISK_FAULTS, EMBEDDED_FAULTS, FAULTS, Fault, Stand
-from tests.end_to_end.faults.ledger import Fate, Ledger, read_ledgers
+from tests.end_to_end.faults.injection import DISK_FAULTS, EMBEDDED_FAULTS, FAULTS, WORKER_FAULTS, Fault, Stand
+from tests.end_to_end.faults.ledger import Fate, Ledger, Ledgers, read_ledgers
 from tests.end_to_end.faults.proxy import Proxy
 from tests.end_to_end.faults.publications import Publication
 from tests.end_to_end.faults.rows import compare_rows, settled
 from tests.end_to_end.faults.verification import Findings, compare_searches, compare_with_listing
+from tests.end_to_end.stand.client import connected
 from tests.end_to_end.stand.health import is_serving
 from tests.end_to_end.stand.postgres_process import PostgresProcess, in_a_loop_of_its_own, socket_dir_of
 from tests.end_to_end.stand.server_process import ROOT, ServerProcess, free_port, quiet_environment
+from tests.identity.tenants import made
 
 _SETTLE_SECONDS = 240
 _RECOVERY_SECONDS = 30
@@ -43,10 +46,16 @@ class Plan:
     embedded: bool = False
     """One server with a Postgres of its own, in place of several that share one."""
     real_model: bool = False
+    api_keys: bool = False
+    """Whether the servers, which share a Postgres then, ask for keys."""
+    workers: int = 1
+    """Of each server."""
     faults: Mapping[str, Fault] | None = None
     """None: all there are for this kind of stand."""
     processes: int = 2
     threads: int = 5
+    background_threads: int = 0
+    """How many more threads of each process hand over to a `BackgroundPublisher`."""
     most_publishes: int = 1000
     """By one thread."""
     pause_seconds: float = 0.05
@@ -98,7 +107,7 @@ def run_round(plan: Plan, folder: Path, postgres: PostgresProcess | None, disk: 
         for text in [*read.violations, *stand.complaints]:
             outcome.findings.note("seen by a publisher or a fault", text)
         _verify(stand, read.fates, chance, outcome.findings)
-        in_a_loop_of_its_own(_compare_rows(plan, stand, outcome.findings))
+        in_a_loop_of_its_own(_compare_rows(plan, stand, read, outcome.findings))
     return outcome
 
 
@@ -117,6 +126,7 @@ def _stand(plan: Plan, folder: Path, postgres: PostgresProcess | None) -> Iterat
             stand.to_postgres = Proxy(own / ".s.PGSQL.5432", postgres.socket_dir / ".s.PGSQL.5432")
             stack.callback(stand.to_postgres.close)
             flags = ["--database-url", postgres.url(plan.name, own)]
+        flags += ["--auth", "api-key"] * plan.api_keys + ["--workers", str(plan.workers)] * (plan.workers > 1)
         count = 1 if plan.embedded else plan.servers
         stand.servers = [
             ServerProcess(folder, f"server-{number}", *flags, real_model=plan.real_model) for number in range(count)
@@ -126,6 +136,9 @@ def _stand(plan: Plan, folder: Path, postgres: PostgresProcess | None) -> Iterat
             stack.callback(server.end)
         for server in stand.servers:
             server.wait_until_listening()
+        if plan.api_keys:
+            assert postgres is not None
+            stand.api_key = made(driver_url(postgres.url(plan.name)), org_id=1).keys[AccessRole.ADMIN]
         stand.to_servers = [Proxy(free_port(), server.port) for server in stand.servers]
         for proxy in stand.to_servers:
             stack.callback(proxy.close)
@@ -146,12 +159,14 @@ def _publishers(plan: Plan, folder: Path, stand: Stand) -> Iterator[None]:
             "folder": str(folder),
             "endpoints": endpoints,
             "threads": plan.threads,
+            "background_threads": plan.background_threads,
+            "api_key": stand.api_key,
             "most_publishes": plan.most_publishes,
             "pause_seconds": plan.pause_seconds,
             "timeout_seconds": 6,
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.end_to_end.faults.publisher"],
+            [sys.executable, "-m", "tests.end_to_end.faults.publishing"],
             stdin=subprocess.PIPE,
             cwd=ROOT,
             env=quiet_environment(),
@@ -173,6 +188,8 @@ def _publishers(plan: Plan, folder: Path, stand: Stand) -> Iterator[None]:
 
 def _break_things(plan: Plan, stand: Stand, chance: Random, outcome: Outcome) -> None:
     shared = FAULTS | DISK_FAULTS if stand.disk is not None else FAULTS
+    if plan.workers > 1:
+        shared = shared | WORKER_FAULTS
     faults = plan.faults if plan.faults is not None else EMBEDDED_FAULTS if plan.embedded else shared
     end = time.monotonic() + plan.seconds
     deck: list[str] = []
@@ -193,7 +210,7 @@ def _repeat_what_is_owed(folder: Path, stand: Stand) -> None:
     for number, owed in enumerate([*(folder / "owed").iterdir(), *(folder / "claimed").iterdir()]):
         publication = Publication(owed.name)
         server = stand.servers[number % len(stand.servers)]
-        with reflexio.ReflexioClient(url_endpoint=server.target, timeout=60) as client:
+        with connected(server.target, stand.api_key, timeout=60) as client:
             ledger.note("publish", tag=publication.tag)
             answer = client.publish_interaction(**publication.arguments)
             ledger.note(
@@ -242,16 +259,16 @@ async def _settle(plan: Plan, stand: Stand) -> None:
 def _verify(stand: Stand, fates: dict[str, Fate], chance: Random, findings: Findings) -> None:
     users = {Publication(tag).user_id for tag in fates}
     for server in stand.servers:
-        with reflexio.ReflexioClient(url_endpoint=server.target, timeout=60) as client:
+        with connected(server.target, stand.api_key, timeout=60) as client:
             survivors = compare_with_listing(client, fates, findings)
             compare_searches(client, survivors, users, chance, findings)
 
 
-async def _compare_rows(plan: Plan, stand: Stand, findings: Findings) -> None:
+async def _compare_rows(plan: Plan, stand: Stand, read: Ledgers, findings: Findings) -> None:
     connection = await _connected(stand)
     try:
         database = stand.database if stand.postgres is not None else "postgres"
         url = f"postgresql://postgres@/{database}?host={_socket_dir(stand)}"
-        await compare_rows(url, connection, findings, fake_model=not plan.real_model)
+        await compare_rows(url, connection, findings, erased=read.erased, fake_model=not plan.real_model)
     finally:
         await connection.close()

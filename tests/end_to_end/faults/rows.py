@@ -1,5 +1,7 @@
 """What must hold in Postgres itself, whatever the servers say."""
 
+from collections.abc import Collection
+
 import asyncpg
 import numpy as np
 from reflexio_server.domain.ids import OrgId
@@ -26,8 +28,10 @@ async def settled(connection: asyncpg.Connection) -> bool:
     return busy == 0 and waiting == 0
 
 
-async def compare_rows(url: str, connection: asyncpg.Connection, findings: Findings, *, fake_model: bool) -> None:
-    """Look for rows that belong to nothing, and for vectors that are not what the model makes of the text."""
+async def compare_rows(
+    url: str, connection: asyncpg.Connection, findings: Findings, *, erased: Collection[str], fake_model: bool
+) -> None:
+    """Look for rows that belong to nothing or to who was erased, and for vectors that the model would not make."""
     database = Database(pool_size=2, statement_cache_size=0)
     database.open(driver_url(url))
     try:
@@ -38,9 +42,28 @@ async def compare_rows(url: str, connection: asyncpg.Connection, findings: Findi
     wrong.pop(_EMPTIED, None)
     for what, count in wrong.items():
         findings.note("orphans", f"{count} {what}")
+    await _compare_erased(connection, erased, findings)
     if fake_model:
         await _compare_set_aside(connection, findings)
         await _compare_vectors(connection, findings)
+
+
+async def _compare_erased(connection: asyncpg.Connection, erased: Collection[str], findings: Findings) -> None:
+    """Of whom nothing is listed, no table may have a row. What came late, after the erasure, is compared elsewhere."""
+    tables = await connection.fetch(
+        """select table_name from information_schema.columns
+           where column_name = 'user_id' and table_schema = 'public' order by table_name"""
+    )
+    assert tables
+    for [table] in tables:
+        left = await connection.fetch(
+            f"""select user_id, count(*) from {table} t
+                where user_id = any($1) and not exists (select from requests r where r.user_id = t.user_id)
+                group by user_id""",
+            list(erased),
+        )
+        for user_id, count in left:
+            findings.note("left of who was erased", f"{count} rows of {user_id} in {table}")
 
 
 async def _compare_set_aside(connection: asyncpg.Connection, findings: Findings) -> None:

@@ -15,6 +15,7 @@ SEED = os.environ.get("REFLEXIO_FAULT_SEED") or str(random.randrange(10**9))
 
 QUICK = (
     "server killed (SIGKILL)",
+    "server ended under load (SIGTERM)",
     "Postgres killed (SIGKILL)",
     "client connections cut in a message",
     "Postgres connections cut in a message",

@@ -1,17 +1,14 @@
 """`reflexio serve` with a deterministic embedding model, for `python -m`: the command itself, its flags and signals.
 
-The real model takes seconds of two cores to start, and a campaign starts hundreds of servers.
+A campaign starts hundreds of servers.
 """
 
-import functools
-
 from reflexio_server.__main__ import main
-from reflexio_server.app import Application
+from reflexio_server.processes import worker_process
 
-from tests.end_to_end.stand.poison import POISON
-from tests.fakes.embedder import FakeEmbedder
+from tests.end_to_end.stand.model import use_the_deterministic_model
 
 if __name__ == "__main__":
-    # Whoever builds the application gets it with this model, as tests that build it themselves do.
-    Application.__init__ = functools.partialmethod(Application.__init__, embedder=FakeEmbedder(fails_on=POISON))
+    worker_process.WORKER = "tests.end_to_end.stand.worker"
+    use_the_deterministic_model()
     main()

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).parents[3]
 _START_SECONDS = 180
 
@@ -69,9 +71,19 @@ class ServerProcess:
         self.wait_until_listening()
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
+        """End it with SIGKILL. Workers, whose port nobody else gets before, end by themselves when it is gone."""
+        workers = self.workers
         self.process.kill()
         self.process.wait()
+        _, left = psutil.wait_procs(workers, timeout=60)
+        assert not left, f"workers outlive their supervisor:\n{self.log[-3000:]}"
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """Its worker processes, where it has several."""
+        if "--workers" not in self._command:
+            return []
+        return [child for child in psutil.Process(self.process.pid).children() if "worker" in " ".join(child.cmdline())]
 
     def terminate(self) -> int:
         """End it with SIGTERM. Returns the exit code."""
