@@ -41,7 +41,7 @@ class Publisher:
         """The tags of its own user that were ever sent."""
         self._acknowledged: dict[str, Known] = {}
         """Those of them that were acknowledged, by tag."""
-        self._begin_session()
+        self._begin_session(of_own_user=False)
 
     def run(self) -> None:
         """Go on until asked to stop."""
@@ -61,7 +61,10 @@ class Publisher:
             self._repeat_for_another()
         elif kind < 0.24 and self._known:
             self._delete()
-        elif kind < 0.3 and self._attempted:
+        elif kind < 0.3:
+            self._begin_session(of_own_user=True)
+            # What was acknowledged a moment ago has texts that wait for being embedded, or are being.
+            self._publish_streamed()
             self._erase()
         elif kind < 0.42:
             self._publish_streamed()
@@ -137,8 +140,8 @@ class Publisher:
         self._known.append(known)
         self._in_session.append(known)
 
-    def _begin_session(self) -> None:
-        kind = f"u{self._users}" if self._chance.random() < 0.3 else ""
+    def _begin_session(self, *, of_own_user: bool) -> None:
+        kind = f"u{self._users}" if of_own_user else ""
         self._session = f"{self._name}.{kind}s{self._sessions}"
         self._sessions += 1
         self._published_in_session = 0
@@ -158,7 +161,7 @@ class Publisher:
                 self._in_session,
                 lambda client, wait: client.delete_session(session_id, wait_for_response=wait),
             )
-        self._begin_session()
+        self._begin_session(of_own_user=self._chance.random() < 0.3)
 
     def _delete(self) -> None:
         known = self._chance.choice(self._known)
@@ -222,7 +225,7 @@ class Publisher:
             self._users += 1
         self._attempted = set()
         self._acknowledged = {}
-        self._begin_session()
+        self._begin_session(of_own_user=self._chance.random() < 0.3)
 
     def _hand_over(self, publication: Publication) -> None:
         """Leave it to any thread of any process to repeat this publication under its key, if it has one."""

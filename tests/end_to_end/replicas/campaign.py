@@ -24,7 +24,7 @@ _KINDS = Counter(
         "request": 1,
         "several requests": 1,
         "session": 1,
-        "user": 1,
+        "user": 2,
         "everything": 1,
     }
 )
