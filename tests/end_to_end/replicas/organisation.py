@@ -50,7 +50,8 @@ class Organisation:
         """Compare a list and a search, with conditions by chance, with the truth."""
         user_id = self.chance.choice(self.users)
         listed = client.get_interactions(user_id, top_k=1000).interactions
-        assert [i.interaction_id for i in listed] == [s.interaction_id for s in self.truth.newest_first(user_id)]
+        there = [s.interaction_id for s in self.truth.newest_first(user_id)]
+        assert [i.interaction_id for i in listed] == there, f"the list of {user_id} at {client.url_endpoint}"
         query = " ".join(self.chance.sample(WORDS, self.chance.randint(1, 3)))
         conditions = self._conditions(user_id)
         mode = self.chance.choice(("vector", "fts", "hybrid"))
@@ -74,9 +75,9 @@ class Organisation:
         A request of which every interaction was deleted before is still one, which the truth does not know.
         """
         if interactions is not None:
-            assert interactions == len(gone)
+            assert interactions == len(gone), "a deletion counts other interactions than were there"
         if requests is not None:
-            assert requests >= len({said.request_id for said in gone})
+            assert requests >= len({said.request_id for said in gone}), "a deletion counts too few requests"
         self.truth.remove(gone)
 
     def _conditions(self, user_id: str) -> dict[str, Any]:
