@@ -189,6 +189,29 @@ async def test_a_connection_that_is_cut_in_the_middle(small: Database):
     await all_work(small)
 
 
+async def test_a_block_that_is_a_transaction_does_not_end_well_when_its_connection_is_gone_before_the_commit(
+    small: Database, postgres: Postgres
+):
+    pooled = Database(pool_size=_SIZE, statement_cache_size=0, transaction_pooling=True)
+    pooled.open(postgres.new_database())
+
+    async def work() -> None:
+        async with pooled.direct(None) as connection:
+            pid = await connection.fetchval("select pg_backend_pid()")
+            async with small.direct(None) as other:
+                await other.execute("select pg_terminate_backend($1)", pid)
+
+            async def closed() -> bool:
+                return bool(connection.is_closed())  # type: ignore[attr-defined] # It is asyncpg's.
+
+            await eventually(closed)
+
+    with pytest.raises(DatabaseUnavailable):
+        await work()
+    await all_work(pooled)
+    await pooled.close()
+
+
 async def test_whoever_waits_is_told_when_connections_are_abandoned(small: Database):
     await all_work(small)
 

@@ -106,7 +106,8 @@ class Direct:
         connection = _driver(self._lent)
         was_closed = connection.is_closed()
         at_rest = error is None or isinstance(error, asyncpg.PostgresError)
-        if self._transaction is not None and at_rest and not was_closed:
+        # Also on a connection that was closed meanwhile: what cannot be committed must not end well.
+        if self._transaction is not None and at_rest and (error is None or not was_closed):
             await self._end(self._transaction, undo=error is not None)
         if at_rest and not was_closed and not connection.is_in_transaction():
             self._lent.close()
