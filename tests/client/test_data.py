@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from queue import SimpleQueue
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ import grpc
 import pytest
 import reflexio
 from reflexio import ImportOutcome
+from reflexio._transport.transfers import Upload
 from reflexio.v1 import data_service_pb2 as pb
 
 from tests.client.shells import SHELLS, Shell, opened
@@ -129,6 +131,25 @@ async def test_more_than_is_ever_under_way_comes_in_order(client: Shell, user_id
     assert {one["request_id"] for one in await client.all_of("export_data", user_id)} == {
         one["request_id"] for one in records
     }
+
+
+async def test_a_message_that_is_left_out_on_the_way_is_sent_again(client: Shell, user_id: str, monkeypatch):
+    send, left_out = Upload._send, {3, 40}
+
+    def lose_some(upload, request):
+        outbox = upload._outbox
+        if upload._sent + 1 in left_out:
+            left_out.discard(upload._sent + 1)
+            upload._outbox = SimpleQueue()
+        send(upload, request)
+        upload._outbox = outbox
+
+    monkeypatch.setattr(Upload, "_send", lose_some)
+    first = int(datetime.now(UTC).timestamp() * 1e6)
+    records = [record(user_id, first + n) for n in range(100)]
+    results = await client.all_of("import_data", iter(records))
+    assert not left_out
+    assert [result.request_id for result in results] == [one["request_id"] for one in records]
 
 
 async def test_an_error_of_the_records_comes_through_and_closing_early_is_fine(client: Shell, user_id: str):

@@ -160,6 +160,18 @@ async def test_a_connection_that_is_cut_loses_and_doubles_nothing(server: Runnin
     assert stored(server, user_id) == [f"text {n}" for n in range(200)]
 
 
+async def test_a_message_that_is_left_out_on_the_way_is_sent_again_in_its_turn(
+    server: RunningServer, user_id, monkeypatch
+):
+    sends, send = itertools.count(), Stream.send
+    monkeypatch.setattr(
+        Stream, "send", lambda stream, request: send(stream, request) if next(sends) not in {3, 90} else None
+    )
+    results = await results_of("sync", server.url, [said(user_id, n, session_id="s") for n in range(200)])
+    assert [getattr(result, "success", result) for result in results] == [True] * 200
+    assert stored(server, user_id) == [f"text {n}" for n in range(200)]
+
+
 @pytest.mark.parametrize("kind", SHELLS)
 async def test_a_server_that_was_never_there(kind):
     with pytest.raises(reflexio.ServerUnreachableError):

@@ -16,8 +16,26 @@ FILES = [module.DESCRIPTOR for module in MODULES]
 SERVICES = {service.full_name: service for file in FILES for service in file.services_by_name.values()}
 
 
+def repeated_calls():
+    [group] = [group for group in service_config()["methodConfig"] if "retryPolicy" in group]
+    return group
+
+
+def test_streams_of_requests_are_left_to_the_client():
+    [group] = [group for group in service_config()["methodConfig"] if "retryPolicy" not in group]
+    streams = {
+        (service.full_name, method.name)
+        for service in SERVICES.values()
+        for method in service.methods
+        if method.client_streaming
+    }
+
+    assert {(name["service"], name["method"]) for name in group["name"]} == streams
+    assert {(method.service, method.name) for method in METHODS if method.streams_requests} == streams
+
+
 def test_every_service_has_a_retry_policy_and_none_is_misspelt():
-    [group] = service_config()["methodConfig"]
+    group = repeated_calls()
 
     assert {name["service"] for name in group["name"]} == set(SERVICES)
     assert {name["method"] for name in group["name"] if "method" in name} <= set(
@@ -26,7 +44,7 @@ def test_every_service_has_a_retry_policy_and_none_is_misspelt():
 
 
 def test_what_makes_something_new_each_time_is_not_repeated():
-    [group] = service_config()["methodConfig"]
+    group = repeated_calls()
     repeated = {name["method"] for name in group["name"] if "method" in name}
 
     assert not [name for name in repeated if name.startswith(("Create", "Delete", "Login", "ChangePassword"))]
@@ -34,7 +52,7 @@ def test_what_makes_something_new_each_time_is_not_repeated():
 
 
 def test_only_what_is_unavailable_is_tried_again():
-    [group] = service_config()["methodConfig"]
+    group = repeated_calls()
 
     assert group["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
 

@@ -206,6 +206,7 @@ def _streamed(case: Case) -> Case:
 
 STREAMED = [
     Case("StreamPublishInteractions", "nothing to publish", "publish", "required", {"publish": None}),
+    Case("StreamPublishInteractions", "a place before the first", "place", "int64.gte", {"place": -1}),
     *map(_streamed, PUBLISH),
 ]
 

@@ -24,6 +24,7 @@ def imported(case: Case) -> Case:
 NOW = {"seconds": 1_700_000_000}
 IMPORTS = [
     Case("ImportData", "no request", "request", "required", {"request": None}),
+    Case("ImportData", "a place before the first", "place", "int64.gte", {"place": -1}),
     *(
         _import(f"no request id: {text!r}", "request_id", rule, request_id=text)
         for text, rule in {

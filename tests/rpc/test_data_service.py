@@ -107,12 +107,29 @@ async def export(call: Caller, request: data.ExportDataRequest = EXPORT_EVERYTHI
 
 
 async def import_all(call: Caller, records: list[data.RequestRecord]) -> list[data.ImportDataResponse]:
+    return await import_messages(call, [data.ImportDataRequest(request=one) for one in records])
+
+
+async def import_messages(call: Caller, messages: list[data.ImportDataRequest]) -> list[data.ImportDataResponse]:
     service = call.channel.stream_stream(
         "/reflexio.v1.DataService/ImportData",
         data.ImportDataRequest.SerializeToString,
         data.ImportDataResponse.FromString,
     )
-    return [answer async for answer in service([data.ImportDataRequest(request=one) for one in records])]
+    return [answer async for answer in service(messages)]
+
+
+async def test_an_import_ends_where_a_message_is_missing_and_nothing_after_it_is_stored(call: Caller, user_id: str):
+    records = [record(user_id, {"content": content}) for content in ("first", "third")]
+    messages = [data.ImportDataRequest(request=one, place=place) for one, place in zip(records, (1, 3), strict=True)]
+    refusal = await refused(import_messages(call, messages))
+    assert (refusal.code, refusal.reason, refusal.metadata) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "NOT_READY",
+        {"place": "2"},
+    )
+    page = await call("ListInteractions", interactions.ListInteractionsRequest(user_id=user_id))
+    assert [interaction.content for interaction in page.interactions] in ([], ["first"])
 
 
 async def test_an_imported_database_answers_every_read_as_the_one_that_was_exported(

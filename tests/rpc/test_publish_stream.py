@@ -54,6 +54,31 @@ async def test_acknowledgements_come_in_order_with_refusals_among_them(call: Cal
     assert await listed(call, user_id) == [f"text {n}" for n in range(100) if n % 10 != 5]
 
 
+async def test_a_stream_ends_where_a_message_is_missing_and_nothing_after_it_is_stored(call: Caller, user_id: str):
+    stream = opened(call)
+    for place, content in ((1, "first"), (2, "second"), (4, "fourth"), (5, "fifth")):
+        message = publish(user_id, content, session_id="s")
+        message.place = place
+        await stream.write(message)
+
+    async def answers() -> list[pb.StreamPublishInteractionsResponse]:
+        return [answer async for answer in stream]
+
+    refusal = await refused(answers())
+    assert (refusal.code, refusal.reason, refusal.metadata) == (StatusCode.UNAVAILABLE, "NOT_READY", {"place": "3"})
+    assert await listed(call, user_id) in ([], ["first"], ["first", "second"])
+
+
+async def test_messages_that_the_contract_refuses_have_their_place_too(call: Caller, user_id: str):
+    stream = opened(call)
+    for place, content in enumerate(("first", "", "third"), 1):
+        message = publish(user_id, content)
+        message.place = place
+        await stream.write(message)
+    await stream.done_writing()
+    assert [answer.WhichOneof("outcome") async for answer in stream] == ["published", "refusal", "published"]
+
+
 async def test_a_key_that_comes_again_on_another_stream_is_stored_once(call: Caller, user_id: str):
     for outcome in ("stored 1 interaction", "stored before under this key: 1 interaction"):
         stream = opened(call)

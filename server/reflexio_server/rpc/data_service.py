@@ -17,6 +17,7 @@ from reflexio_server.domain.request import ImportOutcome
 from reflexio_server.publish.importer import Importer
 from reflexio_server.rpc.deleted import deletion_message
 from reflexio_server.rpc.interceptors.base import Context
+from reflexio_server.rpc.nothing_missing import nothing_missing
 from reflexio_server.rpc.records import record_from, record_to
 from reflexio_server.rpc.refusals import counted
 from reflexio_server.rpc.status import refusal_of
@@ -101,7 +102,7 @@ class DataService(rpc.DataServiceServicer):
 
         async def read() -> None:
             try:
-                async for message in request:
+                async for message in nothing_missing(request):
                     ids = _Ids.of(message)
                     # Of two with the same ids the first is stored, as if they had come one after the other.
                     before = [task for earlier, task in recent if earlier.overlap(ids)]

@@ -18,6 +18,7 @@ from reflexio_server.rpc import translate
 from reflexio_server.rpc.deleted import deletion_message
 from reflexio_server.rpc.interceptors.base import Context
 from reflexio_server.rpc.interceptors.logging import call_id
+from reflexio_server.rpc.nothing_missing import nothing_missing
 from reflexio_server.rpc.pages import page_of
 from reflexio_server.rpc.publish_stream import PublishStream, Turn
 from reflexio_server.search.lister import Lister
@@ -78,7 +79,8 @@ class InteractionService(rpc.InteractionServiceServicer):
                 await self.publisher.wait_for(org_id, publish.interaction_ids)
             return self._published(request, publish)
 
-        await PublishStream(publish, self.stopping, call_id.get()).run(request, context.write)
+        stream = PublishStream(publish, self.stopping, call_id.get())
+        await stream.run(nothing_missing(request), context.write)
 
     def _published(self, request: pb.PublishInteractionsRequest, publish: Publish) -> pb.PublishInteractionsResponse:
         count = len(publish.interaction_ids)

@@ -93,6 +93,7 @@ class PublishStream:
         Raises:
             NotReady: The server stops. Messages that were not acknowledged have to be sent again.
             DatabaseUnavailable: The same, for another reason.
+            MessageMissing: The same, because one of them did not arrive.
         """
         reading = asyncio.create_task(self._read(requests))
         unfinished: set[asyncio.Task[pb.StreamPublishInteractionsResponse]] = set()

@@ -21,6 +21,9 @@ class Method:
     name: str
     request_type: type[Message]
     response_type: type[Message]
+    streams_requests: bool = False
+    """Whether it takes many of them. gRPC is to repeat no such call (`service_config.json`): it may leave messages out,
+    and the client knows what was not answered."""
 
     @property
     def path(self) -> str:

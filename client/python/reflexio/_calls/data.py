@@ -18,7 +18,7 @@ from reflexio.v1 import data_service_pb2 as pb
 _SERVICE = "reflexio.v1.DataService"
 ERASE = Method(_SERVICE, "EraseUser", pb.EraseUserRequest, pb.EraseUserResponse)
 EXPORT = Method(_SERVICE, "ExportData", pb.ExportDataRequest, pb.ExportDataResponse)
-IMPORT = Method(_SERVICE, "ImportData", pb.ImportDataRequest, pb.ImportDataResponse)
+IMPORT = Method(_SERVICE, "ImportData", pb.ImportDataRequest, pb.ImportDataResponse, streams_requests=True)
 GET_RETENTION = Method(_SERVICE, "GetRetention", pb.GetRetentionRequest, pb.GetRetentionResponse)
 UPDATE_RETENTION = Method(_SERVICE, "UpdateRetention", pb.UpdateRetentionRequest, pb.UpdateRetentionResponse)
 

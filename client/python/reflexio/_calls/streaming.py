@@ -17,6 +17,7 @@ STREAM_PUBLISH = Method(
     "StreamPublishInteractions",
     pb.StreamPublishInteractionsRequest,
     pb.StreamPublishInteractionsResponse,
+    streams_requests=True,
 )
 
 _DEFAULTS: dict[str, Any] = {

@@ -9,6 +9,8 @@ Where the deadline ends gRPC's attempts, it tells of none of them: what the serv
 lost. So the last of ours, which has less time than gRPC's take, is not what the call fails with if the one before has
 said more; and a call that has less from the start is sent on a channel on which gRPC repeats nothing (`Channels`).
 
+Streams of requests gRPC does not repeat at all: it may leave messages out. There all attempts are the client's.
+
 CANCELLED is repeated too, by the client alone, unless it was the caller who cancelled: a server that stops may cancel a
 call that it has not looked at. Repeating is safe for every call that may be repeated (`Call.repeatable`): a publish has
 an idempotency key, deletes and reads may be repeated by contract. A delete whose first answer was lost counts what the
@@ -32,10 +34,11 @@ _LONGEST_PAUSE = 1.0
 class Attempts:
     """The time that one call has, and whether it is worth another attempt."""
 
-    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, timeout: float, *, alone: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        """`alone` says that gRPC makes no attempts of its own, as of any call with a short timeout."""
         self._clock = clock
         self._deadline = clock() + timeout
-        self._short = timeout < GRPC_REPEATS_SECONDS
+        self._alone = alone or timeout < GRPC_REPEATS_SECONDS
         self._give_up: float | None = None
         self._pause = _FIRST_PAUSE
         self._told: ReflexioError | None = None
@@ -54,11 +57,12 @@ class Attempts:
         # A server that stops may cancel a call that it has not looked at; the caller's own cancelling ends elsewhere.
         if error.status not in {"UNAVAILABLE", "CANCELLED"}:
             return None
-        if isinstance(error, ServerUnreachableError) and not (answered_before or self._short):
+        is_stranger = isinstance(error, ServerUnreachableError) and not answered_before
+        if is_stranger and not self._alone:
             return None
         now = self._clock()
         if self._give_up is None:
-            self._give_up = min(self._deadline, now + RESTART_SECONDS)
+            self._give_up = min(self._deadline, now + (GRPC_REPEATS_SECONDS if is_stranger else RESTART_SECONDS))
         pause = max(self._pause * random.uniform(0.8, 1.2), error.retry_after or 0.0)  # noqa: S311  # Not a secret.
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         if now + pause >= self._give_up:

@@ -53,6 +53,7 @@ class Delivery:
         self._items: deque[_Item] = deque()
         self._bytes = 0
         self._number = 0
+        self._sent = 0
         self._stream: Stream | None = None
         self._exchange = self._new_exchange()
         self._troubled = False
@@ -85,7 +86,7 @@ class Delivery:
         self._items.append(_Item(request, request.ByteSize(), read))
         self._bytes += request.ByteSize()
         if self._stream is not None and not self._stream.inherited:
-            self._stream.send(request)
+            self._send(self._stream, request)
 
     def connect(self) -> None:
         """Have a stream, if something waits: what has no result is sent on it, again if need be.
@@ -106,8 +107,9 @@ class Delivery:
         except ValueError as error:
             # What grpc raises when another thread has closed the channel a moment ago.
             raise errors.ClientClosedError("the client was closed during the call") from error
+        self._sent = 0
         for item in waiting:
-            self._stream.send(item.request)
+            self._send(self._stream, item.request)
 
     def event(self, numbered: tuple[int, Any]) -> float:
         """Take what came from a stream. Returns seconds to wait before `connect` is called again.
@@ -153,6 +155,12 @@ class Delivery:
         if self._stream is not None:
             self._stream.cancel()
             self._stream = None
+
+    def _send(self, stream: Stream, request: Any) -> None:
+        self._sent += 1
+        # So that the server notices where one is missing.
+        request.place = self._sent
+        stream.send(request)
 
     def _after_end(self, ended: Ended) -> float:
         if self._channels.closed:

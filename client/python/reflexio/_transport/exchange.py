@@ -101,7 +101,10 @@ class Exchange:
 
     def renew(self) -> None:
         """Begin to count time and attempts afresh: a stream that was answered goes on where it broke."""
-        self._attempts = Attempts(self._connection.timeout or timeout_seconds(self._call.timeout_class))
+        self._attempts = Attempts(
+            self._connection.timeout or timeout_seconds(self._call.timeout_class),
+            alone=self._call.method.streams_requests,
+        )
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

@@ -150,6 +150,7 @@ class Upload(_Transfer):
         self._unanswered: deque[Call[Any]] = deque()
         self._unanswered_bytes = 0
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._sent = 0
         self._exchange: Exchange | None = None
         self._answered = False
 
@@ -163,7 +164,7 @@ class Upload(_Transfer):
         self._unanswered.append(call)
         self._unanswered_bytes += call.request.ByteSize()
         if self._stream is not None:
-            self._outbox.put(call.request)
+            self._send(call.request)
 
     def receive(self) -> Any:
         """What the oldest message that was not answered yet was answered; read as its call says.
@@ -195,6 +196,12 @@ class Upload(_Transfer):
         super().close()
         self._outbox.put(None)
 
+    def _send(self, request: Any) -> None:
+        self._sent += 1
+        # So that the server notices where one is missing.
+        request.place = self._sent
+        self._outbox.put(request)
+
     def _may_repeat(self) -> bool:
         if self._answered and self._exchange is not None:
             self._exchange.renew()
@@ -205,8 +212,9 @@ class Upload(_Transfer):
         # What the thread of gRPC reads that sent the messages of the stream before.
         self._outbox.put(None)
         self._outbox = queue.SimpleQueue()
+        self._sent = 0
         for call in self._unanswered:
-            self._outbox.put(call.request)
+            self._send(call.request)
         first = self._unanswered[0]
         metadata = self._exchange.metadata if self._exchange is not None else None
         return self._channels.method(first, "stream_stream")(iter(self._outbox.get, None), metadata=metadata)

@@ -153,6 +153,11 @@ class StreamPublishInteractionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PUBLISH_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    place: _builtins.int
+    """Which message of this stream it is, counted from 1; 0 is not told. Where one is missing, as when something on the
+    way repeats a broken stream in part, the server ends the stream with UNAVAILABLE and stores nothing that came after.
+    """
     @_builtins.property
     def publish(self) -> Global___PublishInteractionsRequest:
         """What to store."""
@@ -161,10 +166,11 @@ class StreamPublishInteractionsRequest(_message.Message):
         self,
         *,
         publish: Global___PublishInteractionsRequest | None = ...,
+        place: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["publish", b"publish"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["publish", b"publish"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "publish", b"publish"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
