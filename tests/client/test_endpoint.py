@@ -35,6 +35,23 @@ def test_every_form_of_an_endpoint_is_understood(url, target, secure, local):
 
 
 @pytest.mark.parametrize(
+    ("url", "stays_here"),
+    [
+        ("ipv4:127.0.0.1:1,127.0.0.2:2", True),
+        ("ipv6:[::1]:1", True),
+        ("ipv4:127.0.0.1:1,10.0.0.2:2", False),
+        ("ipv4:127.0.0.1", False),
+        ("dns:///localhost:1", False),
+        ("localhost", True),
+        ("unix:/run/reflexio.sock", True),
+        ("example.com", False),
+    ],
+)
+def test_what_stays_on_this_machine_may_go_in_plain_text(url, stays_here):
+    assert parse_endpoint(url, "a test").stays_here is stays_here
+
+
+@pytest.mark.parametrize(
     "url",
     ["http://", "http://:8081", "http://host:99999", "host:port", "ftp://host:1", "http://host:8081/api", "http://host:0",
      "http:/localhost:8081", "a host:1", "http://host:1?x=1", "http://[::1:1"],

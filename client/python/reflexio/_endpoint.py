@@ -35,6 +35,14 @@ class Endpoint:
     tls: Tls | None = None
     """What TLS is spoken with, where the defaults do not do."""
 
+    @property
+    def stays_here(self) -> bool:
+        """Whether nobody beyond this machine can read what is sent there: also of several addresses of its own."""
+        scheme, _, addresses = self.target.partition(":")
+        if self.local or scheme not in {"ipv4", "ipv6"}:
+            return self.local
+        return all(_is_loopback(address.rpartition(":")[0].strip("[]")) for address in addresses.split(","))
+
 
 def find_endpoint(url_endpoint: str, tls: TlsOptions | None = None) -> Endpoint:
     """The endpoint to use: the argument, else the environment's, else the default.

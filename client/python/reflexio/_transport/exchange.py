@@ -75,7 +75,7 @@ class Connection:
 
         It is no error: where a mesh encrypts beneath, plain text is right.
         """
-        if not (self.endpoint.secure or self.endpoint.local):
+        if not (self.endpoint.secure or self.endpoint.stays_here):
             warnings.warn(
                 f"{what} is sent to {self.endpoint.url} in plain text; use https:// unless the network encrypts by "
                 "itself, and silence InsecureChannelWarning if it does",
