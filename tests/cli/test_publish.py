@@ -118,9 +118,20 @@ def test_a_json_document_is_published(run, user_id, write, contents):
 
 def test_a_file_can_be_published_again_and_stores_only_what_is_new(run, user_id, write, contents):
     same = '{"content": "yes"}\n{"content": "yes"}\n'
-    for text in (same, same, '{"content": "new"}\n' + same):
-        assert run("publish", "-u", user_id, "-f", write(text)).exit_code == 0
+    for text, account in (
+        (same, "2 publishes with 2 interactions"),
+        (same, "0 publishes with 0 interactions; 2 were there already"),
+        ('{"content": "new"}\n' + same, "1 publish with 1 interaction; 2 were there already"),
+    ):
+        assert run("publish", "-u", user_id, "-f", write(text)).stdout == f"Stored {account}.\n"
     assert contents() == ["yes", "yes", "new"]
+
+
+def test_a_failure_tells_what_was_stored_now_from_what_was_there(run, user_id, write):
+    good = '{"content": "a"}\n'
+    run("publish", "-u", user_id, "-f", write(good))
+    failed = run("publish", "-u", user_id, "-f", write(good + "[5]\n"))
+    assert "Stored before that: 0 publishes with 0 interactions; 1 was there already. Repeat" in failed.stderr
 
 
 def test_a_key_of_ones_own_publishes_a_file_once_more(run, user_id, write, contents):

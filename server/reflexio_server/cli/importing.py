@@ -12,6 +12,7 @@ from reflexio_server.cli.connection import explanation, say, say_error
 from reflexio_server.cli.progress import progress_bar
 from reflexio_server.cli.publications import BadEntryError, Entry, Reader
 from reflexio_server.cli.rendering import counted
+from reflexio_server.domain.request import STORED_BEFORE
 
 Answer = reflexio.PublishUserInteractionResponse
 
@@ -40,11 +41,16 @@ class Importer:
         self._on_answer = on_answer
         self._publishes = 0
         self._interactions = 0
+        self._there_already = 0
 
     @property
     def account(self) -> str:
         """What is stored so far, for people."""
-        return f"{counted(self._publishes, 'publish', 'publishes')} with {counted(self._interactions, 'interaction')}"
+        stored = counted(self._publishes, "publish", "publishes")
+        parts = [f"{stored} with {counted(self._interactions, 'interaction')}"]
+        if self._there_already:
+            parts.append(counted(self._there_already, "was there already", "were there already"))
+        return "; ".join(parts)
 
     def run(self, reader: Reader, stream: BinaryIO, *, repeatable: bool) -> None:
         """Publish everything, or end the command with exit code 1 after saying where it ended and what is stored.
@@ -72,12 +78,16 @@ class Importer:
             answer = self._client.publish_interaction(**entry.arguments, wait_for_response=self._wait)
         except reflexio.ReflexioError as error:
             raise _RefusedEntryError(f"{entry.place}: {explanation(error)}") from error
-        self._publishes += 1
-        self._interactions += entry.count
+        # Nothing but its message tells.
+        if answer.message.startswith(STORED_BEFORE):
+            self._there_already += 1
+        else:
+            self._publishes += 1
+            self._interactions += entry.count
         self._on_answer(entry, answer)
 
     def _say_account(self, *, repeatable: bool) -> None:
-        if not self._publishes:
+        if not self._publishes + self._there_already:
             say("Nothing was stored.")
         elif repeatable:
             say(f"Stored before that: {self.account}. Repeat the command to go on; nothing is stored twice.")

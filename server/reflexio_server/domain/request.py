@@ -6,6 +6,9 @@ from enum import Enum, auto
 from reflexio_server.domain.ids import InteractionId, RequestId, SessionId, UserId
 from reflexio_server.domain.interaction import Interaction, NewInteraction
 
+STORED_BEFORE = "stored before"
+"""How the message of a publish begins that stored nothing, because its key had been used."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:

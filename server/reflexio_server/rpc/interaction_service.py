@@ -12,7 +12,7 @@ from reflexio_server.access.caller import current_caller
 from reflexio_server.domain.errors import ReflexioError
 from reflexio_server.domain.ids import InteractionId, UserId
 from reflexio_server.domain.interaction import InteractionFilter
-from reflexio_server.domain.request import Publish
+from reflexio_server.domain.request import STORED_BEFORE, Publish
 from reflexio_server.publish.publisher import Publisher
 from reflexio_server.rpc import translate
 from reflexio_server.rpc.deleted import deletion_message
@@ -86,7 +86,7 @@ class InteractionService(rpc.InteractionServiceServicer):
         count = len(publish.interaction_ids)
         stored = f"{count} interaction{'s' if count != 1 else ''}"
         response = pb.PublishInteractionsResponse(
-            message=f"stored before under this key: {stored}" if publish.repeated else f"stored {stored}"
+            message=f"{STORED_BEFORE} under this key: {stored}" if publish.repeated else f"stored {stored}"
         )
         if request.force_extraction:
             response.warnings.append(_NOTHING_LEARNS)
