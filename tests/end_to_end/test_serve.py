@@ -120,6 +120,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path):
         code, errors = refused("--port", str(port), "--data-dir", str(tmp_path))
     assert code == 1
     assert f"Error: cannot listen on 127.0.0.1:{port}" in errors
+    assert "the port is taken" in errors
     assert len(errors.splitlines()) == 1
 
 

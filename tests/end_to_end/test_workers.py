@@ -106,7 +106,7 @@ def test_a_port_in_use_is_one_clear_line_with_workers_too(tmp_path):
             port = taken.getsockname()[1]
             code, errors = refused("--workers", "2", "--port", str(port), "--data-dir", str(tmp_path))
         assert code == 1
-        assert errors.startswith(f"Error: cannot listen on 127.0.0.1:{port}")
+        assert errors.startswith(f"Error: cannot listen on 127.0.0.1:{port}: the port is taken")
         assert len(errors.splitlines()) == 1
 
 

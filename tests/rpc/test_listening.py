@@ -1,7 +1,10 @@
 """The server does not listen where others may come in unseen or unknown, unless it is told to."""
 
+import errno
+import socket
+
 import pytest
-from reflexio_server.rpc.listening import UnsafeSettings, check_doors
+from reflexio_server.rpc.listening import CannotListen, UnsafeSettings, check_doors, obstacle
 from reflexio_server.settings import Settings
 
 TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
@@ -55,3 +58,20 @@ def test_a_file_without_the_others_it_needs_is_refused(given, setting):
     with pytest.raises(UnsafeSettings) as refusal:
         check_doors(Settings(insecure=True, **given))
     assert refusal.value.setting == setting
+
+
+def test_why_nobody_can_listen_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = str(CannotListen("127.0.0.1", port, obstacle("127.0.0.1", port)))
+    assert told.startswith(f"cannot listen on 127.0.0.1:{port}: the port is taken")
+    assert "--port" in told
+    for host, problem in (("192.0.2.7", "is not an address of this machine"), ("no.such.invalid", "is not known")):
+        told = str(CannotListen(host, 9000, obstacle(host, 9000)))
+        assert told.endswith(f"{host} {problem}")
+    denied = OSError(errno.EACCES, "Permission denied")
+    assert str(CannotListen("127.0.0.1", 80, denied)) == "cannot listen on 127.0.0.1:80: Permission denied"
+
+
+def test_nothing_is_in_the_way_of_a_free_port():
+    assert obstacle("127.0.0.1", 0) is None

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from reflexio_server.processes.cannot_start import CannotStart
-from reflexio_server.rpc.listening import CannotListen
+from reflexio_server.rpc.listening import CannotListen, addresses_of, listen_alone, most_telling
 
 
 @contextmanager
@@ -27,7 +27,10 @@ def reserved(host: str, port: int) -> Iterator[int]:
     if not hasattr(socket, "SO_REUSEPORT"):
         raise CannotStart("several workers need SO_REUSEPORT, which this system does not have", "workers")
     with ExitStack() as bound:
-        addresses = _addresses(host, port)
+        try:
+            addresses = addresses_of(host, port)
+        except OSError as error:
+            raise CannotListen(host, port, error) from error
         failures: list[OSError] = []
         number = port
         for family, address in addresses:
@@ -38,17 +41,9 @@ def reserved(host: str, port: int) -> Iterator[int]:
             else:
                 number = bound.enter_context(ours).getsockname()[1]
         # A name may have an address of a kind that this machine has not.
-        if len(failures) == len(addresses) or any(e.errno == errno.EADDRINUSE for e in failures):
-            raise CannotListen(host, port) from failures[0]
+        if failures and (most_telling(failures).errno == errno.EADDRINUSE or len(failures) == len(addresses)):
+            raise CannotListen(host, port, most_telling(failures)) from failures[0]
         yield number
-
-
-def _addresses(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise CannotListen(host, port) from error
-    return [(family, address) for family, _, _, _, address in found]
 
 
 def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
@@ -58,7 +53,8 @@ def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
         OSError: The address is taken or is not this machine's.
     """
     if address[1]:
-        _refuse_to_join_others(family, address)
+        # Another server's workers would share with us.
+        listen_alone(family, address)
     ours = socket.socket(family)
     try:
         for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
@@ -68,16 +64,3 @@ def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
         ours.close()
         raise
     return ours
-
-
-def _refuse_to_join_others(family: int, address: tuple[Any, ...]) -> None:
-    """Listen for a moment as somebody who does not share: another server's workers would share with us.
-
-    Raises:
-        OSError: Somebody listens there.
-    """
-    with socket.socket(family) as alone:
-        # Else connections of a server that stopped a minute ago would be in the way.
-        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        alone.bind(address)
-        alone.listen()

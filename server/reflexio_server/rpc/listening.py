@@ -1,7 +1,10 @@
 """Where a server listens, and whom it may let in there. Needs no gRPC, for the process that only supervises."""
 
+import errno
 import ipaddress
 import socket
+from collections.abc import Sequence
+from typing import Any
 
 from reflexio_server.settings import Settings
 
@@ -9,10 +12,9 @@ from reflexio_server.settings import Settings
 class CannotListen(Exception):
     """The address is taken or is not this machine's."""
 
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(
-            f"cannot listen on {address_of(host, port)}: the address is in use or is not one of this machine's"
-        )
+    def __init__(self, host: str, port: int, cause: OSError | None) -> None:
+        """`cause` is why; None where that is not known."""
+        super().__init__(f"cannot listen on {address_of(host, port)}: {_reason(host, cause)}")
 
 
 class UnsafeSettings(Exception):
@@ -27,6 +29,48 @@ class UnsafeSettings(Exception):
 def address_of(host: str, port: int) -> str:
     """`host:port`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def addresses_of(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """The family and the address of each socket that listens at a name or an address.
+
+    Raises:
+        OSError: The name is not known.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def listen_alone(family: int, address: tuple[Any, ...]) -> None:
+    """Listen for a moment as somebody who does not share the port.
+
+    Raises:
+        OSError: Somebody listens there, or it is not this machine's.
+    """
+    with socket.socket(family) as alone:
+        # Else connections of a server that stopped a minute ago would be in the way.
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        alone.bind(address)
+        alone.listen()
+
+
+def obstacle(host: str, port: int) -> OSError | None:
+    """Why nobody can listen there, for gRPC does not say it; None where somebody can."""
+    failures: list[OSError] = []
+    try:
+        for family, address in addresses_of(host, port):
+            try:
+                listen_alone(family, address)
+            except OSError as error:
+                failures.append(error)
+    except OSError as error:
+        return error
+    return most_telling(failures) if failures else None
+
+
+def most_telling(failures: Sequence[OSError]) -> OSError:
+    """That a port is taken, if it is: a name may besides have an address of a kind that this machine has not."""
+    return next((failure for failure in failures if failure.errno == errno.EADDRINUSE), failures[0])
 
 
 def check_doors(settings: Settings) -> None:
@@ -60,6 +104,19 @@ def check_doors(settings: Settings) -> None:
             "authentication: listen on 127.0.0.1, or say --insecure where strangers are kept out by something else",
             "metrics_host",
         )
+
+
+def _reason(host: str, cause: OSError | None) -> str:
+    if isinstance(cause, socket.gaierror):
+        return f"the name {host} is not known"
+    if cause is not None and cause.errno == errno.EADDRINUSE:
+        return (
+            "the port is taken, perhaps by another `reflexio serve`: stop that, or choose another port with --port "
+            '(make serve ARGS="--port 9000")'
+        )
+    if cause is not None and cause.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this machine"
+    return (cause.strerror if cause is not None else "") or "gRPC does not say why"
 
 
 def _is_loopback(host: str) -> bool:

@@ -38,7 +38,7 @@ from reflexio_server.rpc.interceptors.readiness import Readiness
 from reflexio_server.rpc.interceptors.shares import Shares
 from reflexio_server.rpc.interceptors.telemetry import Telemetry
 from reflexio_server.rpc.interceptors.validation import Validation
-from reflexio_server.rpc.listening import CannotListen, address_of
+from reflexio_server.rpc.listening import CannotListen, address_of, obstacle
 from reflexio_server.rpc.request_service import RequestService
 from reflexio_server.rpc.server_service import ServerService
 from reflexio_server.rpc.transport import Transport
@@ -117,7 +117,7 @@ class Server:
         try:
             bound = self._add_port(address_of(host, port))
         except RuntimeError as error:
-            raise CannotListen(host, port) from error
+            raise CannotListen(host, port, obstacle(host, port)) from error
         await self._server.start()
         return bound
 
