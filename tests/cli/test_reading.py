@@ -231,12 +231,6 @@ def test_a_wrong_call_names_what_is_wrong_and_ends_with_2(run, arguments, compla
     assert complaint in result.stderr
 
 
-def test_times_in_the_wrong_order_are_refused_by_the_server(run, user_id):
-    result = run("search", user_id, "q", "--since", "1d", "--until", "2d")
-    assert result.exit_code == 1
-    assert "reason: INVALID_FIELD, field: end_time" in result.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

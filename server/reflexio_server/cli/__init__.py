@@ -52,6 +52,10 @@ _RULES = {
 """What is wrong with a value, by the names that pydantic has for it, with which Typer reads values."""
 
 
+_UsageError: Any = typer.BadParameter.__base__
+"""Where Typer has it from depends on its version."""
+
+
 class _Commands(TyperGroup):
     """Lists the commands without their modules, and loads the one that is called."""
 
@@ -59,14 +63,27 @@ class _Commands(TyperGroup):
         super().__init__(**attributes)
         self.commands.update({name: TyperCommand(name, help=summary) for name, summary in _SUMMARIES.items()})
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            if _is_unknown_option(error):
+                error.message += f"; options go after the command: reflexio COMMAND {error.option_name}"
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except typer.BadParameter as error:
+        except _UsageError as error:
             error.message = _in_our_words(error)
             raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args[0] == "help":
+            if len(args) == 1:
+                typer.echo(ctx.get_help())
+                ctx.exit()
+            args = [*args[1:], "--help"]
         name, command, rest = super().resolve_command(ctx, args)
         if command is None:
             return name, command, rest
@@ -82,11 +99,26 @@ class _Commands(TyperGroup):
         return name, module.command(), rest
 
 
-def _in_our_words(error: typer.BadParameter) -> str:
+def _is_unknown_option(error: Any) -> bool:
+    return hasattr(error, "possibilities") and hasattr(error, "option_name")
+
+
+def _in_our_words(error: Any) -> str:
+    if _is_unknown_option(error):
+        return _about_unknown_option(error)
     found: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
     if not found or found[0]["type"] not in _RULES:
-        return error.message
+        return str(error.message)
     return _RULES[found[0]["type"]].format(**found[0].get("ctx", {}))
+
+
+def _about_unknown_option(error: Any) -> str:
+    arguments = {param.name: param for param in error.ctx.command.params if param.param_type_name == "argument"}
+    argument = arguments.get(error.option_name.lstrip("-").replace("-", "_"))
+    if argument is None:
+        return str(error.message)
+    error.possibilities = None
+    return f"{error.message}; {argument.metavar} is an argument: give it without {error.option_name}"
 
 
 app = typer.Typer(
@@ -94,7 +126,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"max_content_width": 120},
+    context_settings={"max_content_width": 120, "help_option_names": ["--help", "-h"]},
     epilog="Each command has its own --help. Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.",
 )
 

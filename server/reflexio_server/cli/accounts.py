@@ -57,9 +57,10 @@ def create(
 
     Needs an administrator's key.
     """
+    chosen = role_or_none(role)
     with connected(url, api_key, timeout) as client:
         password = asked_for(f"First password of {email}", from_stdin=password_stdin, confirm=True)
-        _show(client.create_account(email, password, role_or_none(role)), json_lines=json_lines)
+        _show(client.create_account(email, password, chosen), json_lines=json_lines)
 
 
 def role(
@@ -73,7 +74,7 @@ def role(
 ) -> None:
     """Give an account another role, from its next call on. Needs an administrator's key."""
     with connected(url, api_key, timeout) as client:
-        _show(client.update_account(email, role=role_or_none(role)), json_lines=json_lines)
+        _show(client.update_account(email, role=role_or_none(role, "ROLE")), json_lines=json_lines)
 
 
 def disable(

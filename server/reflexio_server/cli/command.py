@@ -5,18 +5,30 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 from typer.main import get_command
 
-from reflexio_server.cli.times import FORMS, parse_moment
+from reflexio_server.cli.times import FORMS, last_moment, parse_moment
 from reflexio_server.cli.tls_flags import with_tls_flags
 
 _ROLES = ("reader", "member", "admin")
 
 
+class _Command(TyperCommand):
+    """Says of words that are too many what they are likely to be: a text that the shell took apart."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        extra = super().parse_args(ctx, args)
+        if extra and not ctx.resilient_parsing:
+            ctx.fail(f"Got more than it takes: {' '.join(extra)}; put a text of several words in quotes")
+        return extra
+
+
 def command_of(function: Callable[..., None]) -> Any:
     """The command that Typer makes of a function: its parameters are the flags, its docstring is the help."""
     app = _app()
-    app.command(function.__name__)(function)
+    app.command(function.__name__, cls=_Command)(function)
     return with_tls_flags(get_command(app))
 
 
@@ -25,7 +37,7 @@ def group_of(functions: Mapping[str, Callable[..., None]], summary: str) -> Any:
     app = _app(no_args_is_help=True, help=summary)
     app.callback()(lambda: None)
     for name, function in functions.items():
-        app.command(name)(function)
+        app.command(name, cls=_Command)(function)
     return with_tls_flags(get_command(app))
 
 
@@ -96,12 +108,23 @@ JsonDocument = Annotated[bool, typer.Option("--json", help="Write one JSON objec
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, and no word of what went well.")]
 
 
-def role_or_none(role: str) -> str | None:
-    """What `--role` gives.
+def time_range(since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | int | None]:
+    """What `--since` and `--until` give, for the client: both ends inclusive.
+
+    Raises:
+        typer.BadParameter: The range ends before it begins.
+    """
+    if since is not None and until is not None and until < since.replace(microsecond=0):
+        raise usage_error("--until", "is before --since")
+    return since, last_moment(until)
+
+
+def role_or_none(role: str, flag: str = "--role") -> str | None:
+    """What `--role` gives, or an argument that is called `flag`.
 
     Raises:
         typer.BadParameter: There is no such role.
     """
     if role and role.lower() not in _ROLES:
-        raise usage_error("--role", f"must be one of {', '.join(_ROLES)}, not {role}")
+        raise usage_error(flag, f"must be one of {', '.join(_ROLES)}, not {role}")
     return role.lower() or None

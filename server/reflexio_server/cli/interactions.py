@@ -4,11 +4,20 @@ from typing import Annotated, Any
 
 import typer
 
-from reflexio_server.cli.command import ApiKey, JsonLines, Since, Timeout, Until, Url, command_of, usage_error
+from reflexio_server.cli.command import (
+    ApiKey,
+    JsonLines,
+    Since,
+    Timeout,
+    Until,
+    Url,
+    command_of,
+    time_range,
+    usage_error,
+)
 from reflexio_server.cli.connection import connected, say
 from reflexio_server.cli.interaction_view import as_json, print_interactions
 from reflexio_server.cli.rendering import print_json
-from reflexio_server.cli.times import last_moment
 
 
 def command() -> Any:
@@ -35,13 +44,12 @@ def interactions(
         raise usage_error("USER", "give either a user, or --all for every user's interactions")
     if every_user and (since or until):
         raise usage_error("--since or --until", "narrows the interactions of one user, and cannot go with --all")
+    first, last = time_range(since, until)
     with connected(url, api_key, timeout) as client:
         if user is None:
             found = client.get_all_interactions(limit=limit).interactions
         else:
-            found = client.get_interactions(
-                user, start_time=since, end_time=last_moment(until), top_k=limit
-            ).interactions
+            found = client.get_interactions(user, start_time=first, end_time=last, top_k=limit).interactions
     if json_lines:
         for interaction in found:
             print_json(as_json(interaction))

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 import reflexio
 import typer
 
-from reflexio_server.cli.command import ApiKey, JsonLines, Since, Timeout, Until, Url, command_of
+from reflexio_server.cli.command import ApiKey, JsonLines, Since, Timeout, Until, Url, command_of, time_range
 from reflexio_server.cli.connection import connected, say
 from reflexio_server.cli.interaction_view import as_json, print_interactions
 from reflexio_server.cli.rendering import counted, print_json
-from reflexio_server.cli.times import last_moment
 
 
 def command() -> Any:
@@ -60,6 +59,7 @@ def search(
     json_lines: JsonLines = False,
 ) -> None:
     """Find a user's interactions by meaning, by words, or both: best first."""
+    first, last = time_range(since, until)
     with connected(url, api_key, timeout) as client:
         answer = client.search_interactions(
             user_id=user,
@@ -70,8 +70,8 @@ def search(
             request_id=request,
             role=role,
             source=source,
-            start_time=since,
-            end_time=last_moment(until),
+            start_time=first,
+            end_time=last,
             most_recent_k=most_recent,
             min_score=min_score,
             explain=explain,

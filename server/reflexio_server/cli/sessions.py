@@ -8,11 +8,11 @@ import reflexio
 import typer
 from rich.text import Text
 
-from reflexio_server.cli.command import ApiKey, JsonLines, Since, Timeout, Until, Url, command_of
+from reflexio_server.cli.command import ApiKey, JsonLines, Since, Timeout, Until, Url, command_of, time_range
 from reflexio_server.cli.connection import connected, say
 from reflexio_server.cli.interaction_view import as_json, summary
 from reflexio_server.cli.rendering import one_line, print_json, print_lines
-from reflexio_server.cli.times import last_moment, show_moment
+from reflexio_server.cli.times import show_moment
 
 
 def command() -> Any:
@@ -39,13 +39,14 @@ def sessions(
     json_lines: JsonLines = False,
 ) -> None:
     """List requests with their interactions, grouped by session, newest first."""
+    first, last = time_range(since, until)
     with connected(url, api_key, timeout) as client:
         answer = client.get_requests(
             user_id=user,
             session_id=session,
             request_id=request,
-            start_time=since,
-            end_time=last_moment(until),
+            start_time=first,
+            end_time=last,
             top_k=limit,
             offset=offset,
         )
