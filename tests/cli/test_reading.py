@@ -86,7 +86,14 @@ def test_search_leaves_out_what_does_not_reach_a_score(run, history):
     assert [found["score"] for found in objects(run("search", history, "refund", *flags).stdout)] == scores[:1]
     result = run("search", history, "refund", "--min-score", "1")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "Nothing found" in result.stderr
+    assert "Nothing reaches 1; the best has 0." in result.stderr
+
+
+def test_a_search_that_finds_nothing_says_why(run, history):
+    assert run("search", f"no-{history}", "refund").stderr == f"Nothing is stored for 'no-{history}'.\n"
+    for flags in (["--source", "letter"], ["--source", "letter", "--min-score", "0.5"]):
+        assert run("search", history, "refund", *flags).stderr == "Nothing found.\n"
+    assert run("search", f"no-{history}", "refund", "--json").stderr == ""
 
 
 def test_search_for_machines_has_scores_and_everything(run, history):
@@ -131,7 +138,7 @@ def test_search_without_a_query_lists_the_newest(run, history):
 def test_nothing_found_is_said_beside_standard_output(run, user_id):
     result = run("search", user_id, "anything")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "Nothing found" in result.stderr
+    assert "Nothing is stored" in result.stderr
     assert run("search", user_id, "anything", "--json").stdout == ""
 
 

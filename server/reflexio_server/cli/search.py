@@ -1,6 +1,8 @@
 """`reflexio search`."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from math import floor
 from typing import Annotated, Any
 
 import reflexio
@@ -9,7 +11,7 @@ import typer
 from reflexio_server.cli.command import ApiKey, JsonLines, Since, Timeout, Until, Url, command_of, time_range
 from reflexio_server.cli.connection import connected, say
 from reflexio_server.cli.interaction_view import as_json, print_interactions
-from reflexio_server.cli.rendering import counted, print_json
+from reflexio_server.cli.rendering import counted, one_line, print_json
 
 
 def command() -> Any:
@@ -60,22 +62,24 @@ def search(
 ) -> None:
     """Find a user's interactions by meaning, by words, or both: best first."""
     first, last = time_range(since, until)
+    asked: dict[str, Any] = {
+        "user_id": user,
+        "query": query or None,
+        "top_k": top_k,
+        "search_mode": mode,
+        "session_id": session,
+        "request_id": request,
+        "role": role,
+        "source": source,
+        "start_time": first,
+        "end_time": last,
+        "most_recent_k": most_recent,
+        "min_score": min_score,
+        "explain": explain,
+    }
     with connected(url, api_key, timeout) as client:
-        answer = client.search_interactions(
-            user_id=user,
-            query=query or None,
-            top_k=top_k,
-            search_mode=mode,
-            session_id=session,
-            request_id=request,
-            role=role,
-            source=source,
-            start_time=first,
-            end_time=last,
-            most_recent_k=most_recent,
-            min_score=min_score,
-            explain=explain,
-        )
+        answer = client.search_interactions(**asked)
+        nothing = "" if answer.interactions or json_lines else _why_nothing(client, asked)
     found = answer.interactions
     if json_lines:
         for interaction in found:
@@ -83,7 +87,7 @@ def search(
     elif found:
         print_interactions(found, scores=bool(query), explained=explain)
     else:
-        say("Nothing found.")
+        say(nothing)
     if answer.interpretation is not None:
         say(_understood(answer.interpretation))
     if answer.not_yet_embedded_count:
@@ -96,6 +100,19 @@ def search(
         say("Only words were searched: the embedding model failed on the query.")
     if answer.truncated:
         say("More were found, but together they would be too large for one answer; ask for fewer.")
+
+
+def _why_nothing(client: reflexio.ReflexioClient, asked: Mapping[str, Any]) -> str:
+    """What to say of a search that found nothing: it asks again for what was in the way."""
+    user, min_score = asked["user_id"], asked["min_score"]
+    if not client.get_interactions(user, top_k=1).interactions:
+        return f"Nothing is stored for {one_line(user)!r}."
+    if min_score:
+        anyway = client.search_interactions(**{**asked, "min_score": None, "top_k": 1}).interactions
+        if anyway and anyway[0].score is not None:
+            # Cut instead of rounded: it must not look as if it reached what it does not.
+            return f"Nothing reaches {min_score:g}; the best has {floor(anyway[0].score * 1000) / 1000:.3f}."
+    return "Nothing found."
 
 
 def _understood(interpretation: reflexio.QueryInterpretation) -> str:
