@@ -78,9 +78,28 @@ async def test_a_file_may_have_so_many_bytes_and_no_more():
     exactly = ImageRules(most_bytes=len(data), most_pixels=10_000)
     assert (await exactly.check("image", data)).data == data
     tighter = ImageRules(most_bytes=len(data) - 1, most_pixels=10_000)
-    with pytest.raises(InvalidImage, match=re.escape(f"at most {len(data) - 1} bytes")) as refused:
+    with pytest.raises(InvalidImage) as refused:
         await tighter.check("image", data)
     assert refused.value.violations[0].rule == "image.max_bytes"
+
+
+async def test_a_refusal_has_no_cause_which_the_server_would_log_as_its_own_trouble():
+    with pytest.raises(InvalidImage) as refused:
+        await RULES.check("image", b"no picture")
+    assert refused.value.__cause__ is None
+
+
+async def test_what_is_too_large_is_told_in_the_units_of_the_settings():
+    rules = ImageRules(most_bytes=2**20, most_pixels=1_000_000)
+    for data, told in (
+        (bytes(2**20 + 1), "at most 1 MiB, not 1.01 MiB (REFLEXIO_MAX_IMAGE_MB of the server)"),
+        (
+            png_that_claims(50_000, 1_234),
+            "at most 1 million pixels, not 61.7 million (REFLEXIO_MAX_IMAGE_MEGAPIXELS of the server)",
+        ),
+    ):
+        with pytest.raises(InvalidImage, match=re.escape(told)):
+            await rules.check("image", data)
 
 
 async def test_an_image_may_have_so_many_pixels_and_no_more():

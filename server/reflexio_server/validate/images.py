@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import math
 from dataclasses import dataclass
 
 import PIL.Image
@@ -11,6 +12,9 @@ from reflexio_server.domain.interaction import Image
 
 # Its own limit only warns; ours is below, and nothing is unpacked before it.
 PIL.Image.MAX_IMAGE_PIXELS = None
+
+_MIB = 2**20
+_MILLION = 1_000_000
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 
@@ -31,7 +35,11 @@ class ImageRules:
             InvalidImage: It is none of our formats, is damaged, or is too large as a file or unpacked.
         """
         if len(data) > self.most_bytes:
-            raise InvalidImage.one(field, "image.max_bytes", f"must have at most {self.most_bytes} bytes")
+            problem = (
+                f"must have at most {self.most_bytes / _MIB:g} MiB, not {_rounded_up(len(data) / _MIB)} MiB "
+                "(REFLEXIO_MAX_IMAGE_MB of the server)"
+            )
+            raise InvalidImage.one(field, "image.max_bytes", problem)
         return await asyncio.to_thread(self._open, field, data)
 
     def _open(self, field: str, data: bytes) -> Image:
@@ -44,13 +52,24 @@ class ImageRules:
                 fits = width * height <= self.most_pixels
                 if fits:
                     picture.verify()
-        except Exception as error:  # Pillow raises whatever a damaged file makes it stumble over.
-            raise InvalidImage.one(field, "image.format", _WHOLE) from error
+        except Exception:  # noqa: BLE001 -- Pillow raises whatever a damaged file makes it stumble over.
+            # Without its cause, which nobody has to look into: the server logs those of its own troubles.
+            raise InvalidImage.one(field, "image.format", _WHOLE) from None
         if not fits:
-            raise InvalidImage.one(field, "image.max_pixels", f"must have at most {self.most_pixels} pixels")
+            problem = (
+                f"must have at most {self.most_pixels / _MILLION:g} million pixels, not "
+                f"{_rounded_up(width * height / _MILLION)} million "
+                "(REFLEXIO_MAX_IMAGE_MEGAPIXELS of the server)"
+            )
+            raise InvalidImage.one(field, "image.max_pixels", problem)
         if not _has_end(kind, data, header_end):
             raise InvalidImage.one(field, "image.format", _WHOLE)
         return Image(data, PIL.Image.MIME[kind])
+
+
+def _rounded_up(number: float) -> str:
+    """With two decimals at most, so that what is above a limit looks like it."""
+    return f"{math.ceil(number * 100) / 100:,.12g}"
 
 
 def _has_end(kind: str, data: bytes, header_end: int) -> bool:
