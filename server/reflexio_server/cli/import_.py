@@ -18,7 +18,7 @@ from reflexio_server.cli.progress import progress_bar
 from reflexio_server.cli.publications import BadEntryError, parsed
 from reflexio_server.cli.rendering import counted, print_json
 
-_MOST_ERRORS_SHOWN = 20
+_MOST_ERRORS_SHOWN = 10
 
 
 def command() -> Any:

@@ -100,6 +100,8 @@ class Reader:
         if not isinstance(piece, dict):
             raise BadEntryError(place, f"a JSON object is expected, not {_kind(piece)}")
         if "interactions" in piece:
+            if "request_id" in piece:
+                raise BadEntryError(place, "this is an export; `reflexio import` stores it")
             if unknown := piece.keys() - _PUBLISH_FIELDS - {"interactions"}:
                 raise BadEntryError(
                     place, f"{min(unknown)}: a publish has no such field; has it one of an interaction?"
