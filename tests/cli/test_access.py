@@ -205,6 +205,9 @@ def test_organizations_certificates_and_the_trail(run):
     events = [json.loads(line) for line in run("audit", "--json").stdout.splitlines()]
     assert [event["action"] for event in events] == ["login", "create_organization"]
     assert run("audit", "--action", "login", "-n", 1).stdout.splitlines()[1].split()[2] == admin
+    assert run("audit", "--action", "foo").stderr == (
+        "Nothing is recorded of the action 'foo'; recorded lately: create_organization, login.\n"
+    )
     assert "PERMISSION_DENIED" in run("organizations", "list").stderr
 
 

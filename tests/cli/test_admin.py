@@ -71,7 +71,8 @@ def test_a_fresh_folder_and_one_of_a_running_server(tmp_path: Path):
     try:
         assert run("create", "second@example.com", "--data-dir", folder).exit_code == 0
         again = run("create", "second@example.com", "--data-dir", folder)
-        assert (again.exit_code, again.stderr) == (1, "Error: the account 'second@example.com' exists already\n")
+        assert again.exit_code == 1
+        assert "exists already; `reflexio admin reset second@example.com`" in again.stderr
 
         async def recorded() -> list[str]:
             async with attached(None, Path(folder)) as database:
@@ -84,7 +85,9 @@ def test_a_fresh_folder_and_one_of_a_running_server(tmp_path: Path):
 
 def test_what_is_wrong_is_told(postgres: Postgres):
     url = postgres.new_database()
+    assert run("create", "there@example.com", REFLEXIO_DATABASE_URL=url).exit_code == 0
     for arguments, code, words in (
+        (("create", "there@example.com"), 1, "exists already; `reflexio admin reset there@example.com`"),
         (("create", "nobody"), 2, "no email address"),
         (("create", "a@example.com", "--database-url", "mysql://x"), 2, "--database-url"),
         (("create", "a@example.com", "--organization", "none"), 1, "there is no organisation 'none'"),

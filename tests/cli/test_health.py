@@ -24,5 +24,5 @@ def test_one_whose_database_is_away_is_not(run, server):
 def test_where_nothing_answers_there_is_no_health(run):
     result = run("health", "--url", "http://127.0.0.1:1", "--timeout", "1")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "http://127.0.0.1:1" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert "Is `reflexio serve` running there" in result.stderr
+    assert result.stderr == run("status", "--url", "http://127.0.0.1:1").stderr.splitlines(keepends=True)[0]

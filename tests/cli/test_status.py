@@ -26,7 +26,7 @@ def test_status_says_what_the_server_is(run, server):
         "postgres",
         "wait for being embedded",
         "on this replica",
-        "admin of organisation 1",
+        "admin of organisation 1 (default); this server asks for no key",
     ):
         assert fact in result.stdout
 

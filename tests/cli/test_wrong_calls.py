@@ -27,6 +27,17 @@ def test_a_wrong_call_says_how_to_put_it_right(run, arguments, complaint):
     assert complaint in result.stderr
 
 
+def test_a_key_of_nobody_names_what_makes_an_account(run):
+    refused = run("keys", "create", "nightly")
+    assert refused.exit_code == 1
+    assert "say for which account with --account (`reflexio admin create` makes the first" in refused.stderr
+
+
+def test_the_role_that_a_key_has_by_default_is_told(run):
+    for command, default in (("keys", "[default: (the account's, but no more than yours)]"), ("accounts", "(member)")):
+        assert default in " ".join(run(command, "create", "--help").stdout.split())
+
+
 def test_a_range_of_one_second_is_one(run, user_id):
     moment = "2026-05-01T10:00:00"
     assert run("search", user_id, "--since", f"{moment}.5", "--until", moment).exit_code == 0

@@ -241,3 +241,5 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EmbeddedPostgresFailed, match=r"cannot use the data folder .*/file/data: Not a directory"):
         EmbeddedPostgres(tmp_path / "file" / "data").start()
+    with pytest.raises(EmbeddedPostgresFailed, match=r"cannot use the data folder .*/file: it is a file, not a folder"):
+        EmbeddedPostgres(tmp_path / "file").start()

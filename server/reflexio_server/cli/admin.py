@@ -19,7 +19,7 @@ from reflexio_server.cli.rendering import print_line
 from reflexio_server.cli.serve_flags import problem_of, variable_of
 from reflexio_server.domain.access import Account, Author
 from reflexio_server.domain.errors import DatabaseUnavailable, ReflexioError
-from reflexio_server.domain.identity_errors import NotFound
+from reflexio_server.domain.identity_errors import NameTaken, NotFound
 from reflexio_server.domain.ids import OrgId
 from reflexio_server.identity.directory import Directory
 from reflexio_server.settings import Settings
@@ -140,6 +140,9 @@ def _change(
         raise usage_error("--database-url", error.problem) from None
     except DatabaseUnavailable as error:
         say_error(f"cannot reach the database: {cause_of_outage(error)}")
+        raise typer.Exit(1) from None
+    except NameTaken as error:
+        say_error(f"{error}; `reflexio admin reset {email}` lets it in again, as an administrator's")
         raise typer.Exit(1) from None
     except (ReflexioError, EmbeddedPostgresFailed, SchemaTooNew, OSError) as error:
         say_error(str(error))

@@ -3,11 +3,12 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
+import reflexio
 import typer
 
 from reflexio_server.cli.command import ApiKey, JsonLines, Timeout, Url, command_of
-from reflexio_server.cli.connection import connected
-from reflexio_server.cli.rendering import Column, print_json, print_table
+from reflexio_server.cli.connection import connected, say
+from reflexio_server.cli.rendering import Column, one_line, print_json, print_table
 from reflexio_server.cli.times import show_moment
 
 _COLUMNS = (
@@ -19,6 +20,10 @@ _COLUMNS = (
     Column("ENDED"),
     Column("ON", flexible=True),
 )
+
+
+_MOST_LOOKED_AT = 1000
+"""Among how many of the newest events to look for the names of actions."""
 
 
 def command() -> Any:
@@ -41,6 +46,8 @@ def audit(
     """
     with connected(url, api_key, timeout) as client:
         events = client.list_audit_events(action or None, limit)
+        if action and not (events or json_lines):
+            say(_other_actions(client, action))
     if json_lines:
         for event in events:
             print_json(asdict(event))
@@ -49,3 +56,9 @@ def audit(
         (show_moment(e.occurred_at), e.actor, e.credential, e.address, e.action, e.outcome, e.target) for e in events
     )
     print_table(_COLUMNS, rows)
+
+
+def _other_actions(client: reflexio.ReflexioClient, action: str) -> str:
+    actions = sorted({event.action for event in client.list_audit_events(None, _MOST_LOOKED_AT)})
+    known = f"; recorded lately: {', '.join(actions)}" if actions else ""
+    return f"Nothing is recorded of the action {one_line(action)!r}{known}."

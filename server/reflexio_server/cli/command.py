@@ -87,7 +87,7 @@ Organization = Annotated[
         "--organization", metavar="NAME", help="Where your address has an older account in another organisation."
     ),
 ]
-Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="reader, member or admin.")]
+Role = Annotated[str, typer.Option("--role", metavar="ROLE", show_default="member", help="reader, member or admin.")]
 Timeout = Annotated[
     float | None, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long one call may take.")
 ]

@@ -69,10 +69,17 @@ def explanation(error: reflexio.ReflexioError) -> str:
         facts.append(f"field: {fields}")
     if error.request_id is not None and not isinstance(error, reflexio.ServerUnreachableError):
         facts.append(f"request id: {error.request_id}")
-    message = _in_our_terms(one_line(str(error)))
+    message = message_of(error)
     if isinstance(error, reflexio.UnauthenticatedError) and not isinstance(error, reflexio.LoginRefusedError):
         message += " (log in with `reflexio login`, or give --api-key or REFLEXIO_API_KEY)"
+    if isinstance(error, reflexio.NoAccountError):
+        message += " with --account (`reflexio admin create` makes the first, `reflexio accounts list` shows them)"
     return f"{message}\n  {', '.join(facts)}"
+
+
+def message_of(error: reflexio.ReflexioError) -> str:
+    """What the client says of an error, on one line and in words of the command line."""
+    return _in_our_terms(one_line(str(error)))
 
 
 def _in_our_terms(message: str) -> str:

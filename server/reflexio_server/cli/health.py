@@ -7,9 +7,10 @@ import reflexio
 import typer
 from reflexio._channel import open_channel
 from reflexio._endpoint import find_endpoint
+from reflexio._rpc_errors import from_rpc_error
 
 from reflexio_server.cli.command import Timeout, Url, command_of, usage_error
-from reflexio_server.cli.connection import say_error
+from reflexio_server.cli.connection import message_of, say_error
 from reflexio_server.cli.tls_flags import tls_options
 
 _CHECK = "/grpc.health.v1.Health/Check"
@@ -39,8 +40,8 @@ def health(*, url: Url = "", timeout: Timeout = _SECONDS) -> None:
             check: Any = channel.unary_unary(_CHECK)
             answer = check(b"", timeout=timeout)
         except grpc.RpcError as error:
-            failed: Any = error
-            say_error(f"no health from {endpoint.url}: {failed.code().name}: {failed.details()}")
+            failed = from_rpc_error(error, endpoint=endpoint, request_id="", argument_name=str)
+            say_error(message_of(failed))
             raise typer.Exit(1) from None
     if answer != _SERVING:
         say_error(f"{endpoint.url} is not serving")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import reflexio
 import typer
 
-from reflexio_server.cli.command import ApiKey, JsonLines, Role, Timeout, Url, group_of, role_or_none
+from reflexio_server.cli.command import ApiKey, JsonLines, Timeout, Url, group_of, role_or_none
 from reflexio_server.cli.connection import connected, say
 from reflexio_server.cli.rendering import Column, print_json, print_line, print_table
 from reflexio_server.cli.times import show_moment
@@ -54,7 +54,15 @@ def list_(
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for, by which you know it again.")],
     *,
-    role: Role = "",
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            show_default="the account's, but no more than yours",
+            help="reader, member or admin.",
+        ),
+    ] = "",
     account: Account = "",
     url: Url = "",
     api_key: ApiKey = "",

@@ -53,6 +53,8 @@ def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[
         )
     known_by = caller.account_email or caller.certificate_uri
     who = f"{known_by}, " if known_by else ""
+    organization = f"organisation {caller.organization_id} ({caller.organization_name})"
+    needless = "" if known_by or caller.api_key_id else "; this server asks for no key"
     return [
         ("serving", url),
         ("version", info.version),
@@ -63,7 +65,10 @@ def _rows(url: str, info: reflexio.ServerInfo, caller: reflexio.WhoAmI) -> list[
         *(("set aside", f"{s.user_id}, interaction {s.interaction_id}: {s.reason}") for s in info.newest_set_aside),
         ("index", f"{_index(info)}, on this replica"),
         ("messages", f"{info.max_message_bytes / 2**20:g} MiB at most"),
-        ("caller", f"{who}{caller.role} of organisation {caller.organization_id} ({caller.organization_name})"),
+        (
+            "caller",
+            f"{who}{caller.role} of {organization}{needless}",
+        ),
     ]
 
 

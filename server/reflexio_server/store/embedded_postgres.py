@@ -99,9 +99,8 @@ class EmbeddedPostgres:
             except Timeout:
                 raise DataFolderInUse(self.data_dir) from None
             except OSError as error:
-                message = (
-                    f"cannot use the data folder {self.data_dir}: {error.strerror}; choose another with --data-dir"
-                )
+                problem = error.strerror if not self.data_dir.is_file() else "it is a file, not a folder"
+                message = f"cannot use the data folder {self.data_dir}: {problem}; choose another with --data-dir"
                 raise EmbeddedPostgresFailed(message) from None
             try:
                 self._make_cluster()
