@@ -220,3 +220,9 @@ async def test_while_publishes_come_the_backlog_rests_and_nobody_who_waits_does(
 def test_a_name_that_cannot_even_be_a_folder_is_reported_as_any_other(name):
     with pytest.raises(ModelUnavailable):
         SentenceTransformerEmbedder(name).load()
+
+
+@pytest.mark.parametrize("name", ["nope_folder/", "./nope", "/no/such/folder", "no/such/folder"])
+def test_a_folder_that_is_not_there_is_not_asked_for_elsewhere(name):
+    with pytest.raises(ModelUnavailable, match=f": there is no folder {name}$"):
+        SentenceTransformerEmbedder(name).load()

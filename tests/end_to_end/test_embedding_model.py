@@ -98,6 +98,13 @@ VARIED = [
 ]
 
 
+def test_a_model_that_is_neither_here_nor_at_the_hub_is_told_in_one_sentence(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    told = "^cannot load the embedding model 'no-such-model': it is no folder, .* http://127[.]0[.]0[.]1:1 cannot .*$"
+    with pytest.raises(ModelUnavailable, match=told):
+        SentenceTransformerEmbedder("no-such-model").load()
+
+
 def test_both_engines_make_vectors_that_go_together(loaded, published):
     ours, theirs = loaded.encode(VARIED), published.encode(VARIED)
     cosines = np.sum(ours * theirs, axis=1)

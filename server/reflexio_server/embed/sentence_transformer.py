@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
+_HUB_SECONDS = 5.0
+"""How long to wait for the hub's first answer."""
+
+
 class SentenceTransformerEmbedder:
     """A sentence-transformers model. Making one costs nothing; `load` takes seconds."""
 
@@ -57,11 +61,12 @@ class SentenceTransformerEmbedder:
             is_local = path.is_dir()
             if is_local:
                 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-            self._model = _loaded(str(path) if is_local else self._name, is_local)
+            self._model = _loaded(str(path)) if is_local else _downloaded(self._name)
             self._dimension = self.encode(["warm up"]).shape[1]
             self._window = self._tokens_per_piece()
         except Exception as error:
-            message = f"cannot load the embedding model {self._name!r}: {error}"
+            # Further lines are advice about other programs.
+            message = f"cannot load the embedding model {self._name!r}: {str(error).partition(chr(10))[0]}"
             raise ModelUnavailable(message) from error
 
     def split(self, text: str) -> list[str]:
@@ -112,7 +117,35 @@ class SentenceTransformerEmbedder:
         return self._model
 
 
-def _loaded(name: str, is_local: bool) -> "SentenceTransformer":
+def _is_path(name: str) -> bool:
+    """Whether a name can be that of a folder only: a model of the hub has at most its owner before it."""
+    return name.startswith(("/", ".", "~")) or name.endswith("/") or name.count("/") > 1
+
+
+def _downloaded(name: str) -> "SentenceTransformer":
+    """A model of the Hugging Face hub, or what was downloaded of it before.
+
+    Raises:
+        OSError: It is neither there nor here.
+    """
+    from huggingface_hub import constants, get_session  # noqa: PLC0415 - as below
+
+    if _is_path(name):
+        raise FileNotFoundError(f"there is no folder {name}")
+    hub = constants.ENDPOINT
+    try:
+        get_session().head(hub, timeout=_HUB_SECONDS)
+    except Exception as unreachable:  # noqa: BLE001 -- its kind depends on the version of the library.
+        # Each file of the model would be asked for again and again, for more than a minute.
+        try:
+            return _loaded(name, only_here=True)
+        except OSError:
+            obstacle = f"{hub} cannot be reached, or is not to be (HF_HUB_OFFLINE)"
+            raise FileNotFoundError(f"it is no folder, was not downloaded before, and {obstacle}") from unreachable
+    return _loaded(name, only_here=False)
+
+
+def _loaded(name: str, *, only_here: bool = True) -> "SentenceTransformer":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Here, because importing it takes seconds that a command such as `reflexio --help` need not spend.
@@ -121,4 +154,4 @@ def _loaded(name: str, is_local: bool) -> "SentenceTransformer":
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-        return SentenceTransformer(name, local_files_only=is_local)
+        return SentenceTransformer(name, local_files_only=only_here)
