@@ -16,8 +16,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-clients test-fast test-long test-upgrade test-faults test-rolling fuzz generate generate-clients check check-generated check-breaking release-contract format bench bench-fairness bench-hand-over bench-limits bench-profile bench-telemetry quality clean
 
+# In the order of this file: what one runs every day comes first.
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 serve: $(VENV)/.server ## Install what is needed and run the service on 127.0.0.1:8081 (ARGS="--port 9000 …")
 	@exec $(BIN)/reflexio serve $(ARGS)
@@ -27,6 +28,22 @@ test: $(VENV)/.dev ## Install what is needed and run all tests (ARGS="-k publish
 
 test-fast: $(VENV)/.dev ## Run the tests that load no embedding model and start no processes
 	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/project $(TEST_OPTIONS) $(ARGS)
+
+check: $(VENV)/.dev check-generated check-breaking ## Check style, types, the contract, generated code and imports
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	buf lint
+	buf format --diff --exit-code
+
+format: $(VENV)/.dev ## Put code and contract into their usual form
+	ruff format .
+	ruff check --fix .
+	buf format --write
+
+clean: ## Remove everything that was installed or made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache client/typescript/node_modules client/typescript/dist
 
 test-clients: $(VENV)/.dev ## Install what other languages need (Debian, npm) and run their table of cases (ARGS="--keep" or "ruby go …")
 	$(BIN)/python -m tests.conformance $(ARGS)
@@ -59,14 +76,6 @@ generate-clients: $(VENV)/.dev client/typescript/node_modules ## Make the stubs 
 client/typescript/node_modules: client/typescript/package-lock.json
 	@if command -v npm >/dev/null; then npm --prefix client/typescript ci --ignore-scripts --no-audit --no-fund --silent && touch $@; fi
 
-check: $(VENV)/.dev check-generated check-breaking ## Check style, types, the contract, generated code and imports
-	ruff format --check .
-	ruff check .
-	mypy
-	lint-imports
-	buf lint
-	buf format --diff --exit-code
-
 # Of the other languages those that are committed, where their tools are installed.
 check-generated: generate client/typescript/node_modules
 	@$(BIN)/python tools/generate_clients.py typescript go
@@ -83,11 +92,6 @@ check-breaking: $(VENV)/.dev
 release-contract: $(VENV)/.dev ## Note the contract as released: from now on it may only grow from there
 	buf build --path proto/reflexio --exclude-source-info --output $(RELEASED)
 	$(BIN)/python -m tests.compatibility
-
-format: $(VENV)/.dev ## Put code and contract into their usual form
-	ruff format .
-	ruff check --fix .
-	buf format --write
 
 bench: $(VENV)/.dev ## Measure every call against its floor, and refresh docs/performance.md and the README (ARGS="--quick")
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -109,9 +113,6 @@ bench-limits: $(VENV)/.dev ## Measure memory, start-up, large users and deletes,
 
 quality: $(VENV)/.dev ## Ask annotated conversations what search finds (ARGS="--mode hybrid --data FOLDER …")
 	$(BIN)/python -m benchmarks.quality $(ARGS)
-
-clean: ## Remove everything that was installed or made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache client/typescript/node_modules client/typescript/dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Reflexio needs Python 3.11 or newer; set PYTHON to one.")'

@@ -102,6 +102,12 @@ def test_its_make_targets_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
+def test_make_lists_what_one_runs_every_day_first() -> None:
+    listed = subprocess.run(["make", "help"], cwd=_ROOT, capture_output=True, text=True, check=True, timeout=10).stdout
+    names = re.findall(r"^  make ([a-z-]+) ", listed, re.MULTILINE)
+    assert names[:7] == ["help", "serve", "test", "test-fast", "check", "format", "clean"]
+
+
 def test_its_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", _README)
     assert links
