@@ -67,8 +67,7 @@ class _Commands(TyperGroup):
         try:
             return super().parse_args(ctx, args)
         except _UsageError as error:
-            if _is_unknown_option(error):
-                error.message += f"; options go after the command: reflexio COMMAND {error.option_name}"
+            error.message = _in_our_words(error)
             raise
 
     def invoke(self, ctx: Any) -> Any:
@@ -113,6 +112,8 @@ def _in_our_words(error: Any) -> str:
 
 
 def _about_unknown_option(error: Any) -> str:
+    if hasattr(error.ctx.command, "commands"):
+        return f"{error.message}; options go after the command: {error.ctx.command_path} COMMAND {error.option_name}"
     arguments = {param.name: param for param in error.ctx.command.params if param.param_type_name == "argument"}
     argument = arguments.get(error.option_name.lstrip("-").replace("-", "_"))
     if argument is None:
