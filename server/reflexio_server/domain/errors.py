@@ -170,18 +170,6 @@ class NotReady(ReflexioError):
         super().__init__(f"the server is {state}; try again in a moment", {"state": state})
 
 
-class MessageMissing(ReflexioError):
-    """A message of a stream did not arrive, and later ones did."""
-
-    reason = Reason.NOT_READY
-    retry_after = 0.0
-
-    def __init__(self, place: int) -> None:
-        """`place` is where another message should have been, counted from 1."""
-        message = f"message {place} of the stream did not arrive; send again, on another stream, what was not answered"
-        super().__init__(message, {"place": str(place)})
-
-
 class DatabaseUnavailable(ReflexioError):
     """The database cannot be reached, or does not do its work for now."""
 

@@ -3,7 +3,16 @@
 from collections.abc import AsyncIterator
 from typing import Protocol, TypeVar
 
-from reflexio_server.domain.errors import MessageMissing, ReflexioError
+from reflexio_server.domain.errors import NotReady, ReflexioError
+
+
+class MessageMissing(NotReady):
+    """The server cannot go on with a stream, because a message of it did not arrive and later ones did."""
+
+    def __init__(self, place: int) -> None:
+        """`place` is where another message should have been, counted from 1."""
+        message = f"message {place} of the stream did not arrive; send again, on another stream, what was not answered"
+        ReflexioError.__init__(self, message, {"place": str(place)})
 
 
 class _Numbered(Protocol):
