@@ -113,3 +113,13 @@ def test_its_links_lead_somewhere() -> None:
     assert links
     for link in links:
         assert (_ROOT / link).exists(), link
+
+
+def test_what_it_says_of_least_scores_was_measured() -> None:
+    table = (_ROOT / "docs" / "search-quality.md").read_text().partition("**min_score, hybrid**")[2]
+    said = re.findall(r"(0\.\d\d) loses (\d+) %[^;.]*?finds something for (\d+) %", _README.replace("\n", " "))
+    assert [score for score, _, _ in said] == ["0.15", "0.25"]
+    for score, lost, through in said:
+        measured = re.search(rf"^\| {re.escape(score)} \| ([\d.]+) \| ([\d.]+) \|$", table, re.MULTILINE)
+        assert measured
+        assert (round(float(measured[1])), round(float(measured[2]))) == (int(through), int(lost))
