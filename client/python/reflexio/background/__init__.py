@@ -10,7 +10,7 @@
 | `sender`, `flight` | the thread that sends, and its calls under way |
 | `sender_lock` | which of several processes sends |
 | `lanes`, `pauses`, `verdict`, `expiry` | whose turn it is, when to try again, when to give up: without any I/O |
-| `counters`, `reporter` | what an application is told |
+| `counters`, `reporter`, `outage` | what an application is told |
 """
 
 from reflexio.background.counters import BackgroundCounters

@@ -148,6 +148,12 @@ class Core:
         sender = self._sender
         return sender is not None and sender.alive
 
+    @property
+    def last_error(self) -> ReflexioError | None:
+        """What the last attempt failed with; None while sending works, or another process sends."""
+        sender = self._sender
+        return sender.outage.error if sender is not None else None
+
     def take_no_more(self) -> None:
         """Refuse what is handed over from now on; what waits is still sent."""
         self._closed = True

@@ -61,6 +61,11 @@ class Lanes:
         """Whether no lane could be taken, now or after a pause."""
         return not self._ready and not self._paused
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last attempt of any lane failed."""
+        return any(lane.pause.failures for lane in self._known.values())
+
     def add(self, found: Iterable[tuple[int, bytes]]) -> None:
         """Take up publishes, given by place and lane in order of their places, until there is no room."""
         for seq, key in found:

@@ -14,6 +14,7 @@ from reflexio.background.counters import BackgroundCounters
 from reflexio.background.options import Options, WhenFull
 from reflexio.background.publication import BackgroundPublish
 from reflexio.background.reporter import OnRefused
+from reflexio.errors import ReflexioError
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 CLOSE_SECONDS = 5.0
@@ -78,6 +79,14 @@ class _Publisher:
         """What was taken, published, refused and so on, and what waits. Reads the spool."""
         return self._core.counters()
 
+    @property
+    def last_error(self) -> ReflexioError | None:
+        """Why what waits cannot be sent: what the last attempt failed with. None while sending works.
+
+        Only in the process that sends; refusals are told to `on_refused`, and are none of this.
+        """
+        return self._core.last_error
+
     def publish(
         self,
         user_id: str,
@@ -136,6 +145,9 @@ class BackgroundPublisher(_Publisher):
       about every minute. A publish that the server refuses is dropped and reported; its session goes on. A fault of
       the server (`InternalError`) counts as a refusal when it has come for some minutes in which publishes of other
       sessions were stored; while none is, the server may be in an outage, and nothing is given up for that.
+    - When sending begins to fail, the logger `reflexio` has one warning for each kind of error ("3 publishes wait: …;
+      trying again"), and one info when it works again: neither what was said nor the API key. `last_error` has the
+      error meanwhile.
     - The server knows a key for seven days. A publish that was sent once, to which no answer came, and that could not
       be sent again for seven days is refused (`PublishExpiredError`): it may be stored. One that was never sent waits
       as long as it takes.

@@ -14,6 +14,7 @@ from reflexio.background.errors import SpoolBusyError, SpoolError
 from reflexio.background.expiry import expired
 from reflexio.background.flight import Attempt, Flight
 from reflexio.background.lanes import Lane, Lanes
+from reflexio.background.outage import Outage
 from reflexio.background.pauses import Pause
 from reflexio.background.publication import call_from
 from reflexio.background.reporter import Reporter
@@ -24,7 +25,6 @@ from reflexio.background.verdict import Verdict, is_fault, verdict
 _LOOK_EVERY_SECONDS = 0.2
 _BUSY_SECONDS = 0.01
 _GATHER_SECONDS = 0.002
-_CHECKPOINT_EVERY_SECONDS = 1.0
 _MOST_FOUND = 500
 _FORK_SECONDS = 0.5
 """Usually it is a millisecond. If it is not enough the fork goes on, and gRPC may complain on standard error."""
@@ -68,7 +68,7 @@ class Sender:
         self._server_answers = False
         self._asking = False
         self._server_pause = Pause()
-        self._checkpoint_at = 0.0
+        self.outage = Outage(lambda: spool.totals()[0], connection.api_key)
 
     @property
     def alive(self) -> bool:
@@ -161,7 +161,7 @@ class Sender:
             return 0.0
         with self._beginning:
             self._send()
-        self._checkpoint()
+        self._spool.checkpoint_when_due()
         return 0.0 if more else self._seconds_until_due()
 
     def _is_the_sender(self) -> bool:
@@ -198,6 +198,8 @@ class Sender:
             if attempt.lane is not None and attempt.entry is not None:
                 attempt.lane.go_on(attempt.entry.seq)
                 self._lanes.give_back(attempt.lane)
+        if gone and not self._lanes.failing:
+            self.outage.over()
 
     def _send(self) -> None:
         now = time.monotonic()
@@ -270,6 +272,7 @@ class Sender:
             self._hear(error)
         slow = what is Verdict.WAIT_SLOWLY
         lane.pause.after_failure(time.monotonic(), retry_after=error.retry_after, slow=slow)
+        self.outage.failed(error, lane.pause.failures)
         if attempt.generation == self._generation:
             self._lanes.give_back(lane)
 
@@ -278,20 +281,15 @@ class Sender:
         was_there, self._server_answers = self._server_answers, error is None
         if error is None:
             self._server_pause.end()
-        elif was_there or self._server_pause.over(time.monotonic()):
+            return
+        if was_there or self._server_pause.over(time.monotonic()):
             slow = error.status in {"UNAUTHENTICATED", "UNIMPLEMENTED"}
             self._server_pause.after_failure(time.monotonic(), retry_after=error.retry_after, slow=slow)
+        self.outage.failed(error, self._server_pause.failures)
 
     def _refuse(self, attempt: Attempt, entry: Entry, error: errors.ReflexioError) -> None:
         self._gone.append(attempt)
         self._reporter.refused_entry(entry.payload, entry.handed_over_at, error)
-
-    def _checkpoint(self) -> None:
-        now = time.monotonic()
-        if now >= self._checkpoint_at:
-            self._checkpoint_at = now + _CHECKPOINT_EVERY_SECONDS
-            with suppress(SpoolError):
-                self._spool.checkpoint()
 
     def _seconds_until_due(self) -> float:
         due = self._lanes.next_due() if self._server_answers else self._server_pause.until or None

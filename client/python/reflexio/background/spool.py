@@ -8,6 +8,7 @@ the beginning of the log, when its commit is the first after a checkpoint: else 
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from reflexio.background.publication import Encoded
 _ROW_BYTES = 100
 """What a row takes beside what was handed over: its columns, its place in the index."""
 _LARGEST_LOG = 64 * 1024 * 1024
+_CHECKPOINT_EVERY_SECONDS = 1.0
 
 _INSERT = (
     "insert into entries (lane, handed_over_at, size, payload) select ?, ?, ?, ?"
@@ -60,6 +62,7 @@ class Spool:
         self._connection: sqlite3.Connection | None = None
         self._identity: spool_file.Identity | None = None
         self._checkpointed: tuple[int, int] | None = None
+        self._checkpoint_at = 0.0
         self.generation = 0
         """Grows when the file turns out to be another one: places in it mean something else from then on."""
 
@@ -130,6 +133,14 @@ class Spool:
         with self._opened() as connection:
             entries, size = connection.execute("select entries, bytes from totals").fetchone()
         return int(entries), int(size)
+
+    def checkpoint_when_due(self) -> None:
+        """Make a checkpoint, unless the last one was less than a second ago. If it fails, nothing is lost by that."""
+        now = time.monotonic()
+        if now >= self._checkpoint_at:
+            self._checkpoint_at = now + _CHECKPOINT_EVERY_SECONDS
+            with suppress(SpoolError):
+                self.checkpoint()
 
     def checkpoint(self) -> None:
         """Carry what was written since the last time from the log into the file, and sync both. Callers go on.
