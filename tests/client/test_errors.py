@@ -45,27 +45,41 @@ def test_every_status_has_an_error_class():
 async def test_a_refusal_is_told_whole(wire, wire_client):
     violations = [
         BadRequest.FieldViolation(field="interactions[0].image", description="is no picture"),
+        BadRequest.FieldViolation(field="interactions[1].image", description="is damaged"),
         BadRequest.FieldViolation(field="interactions[1].role", description="too long"),
     ]
     error = await failure(
-        wire, wire_client, Code.INVALID_ARGUMENT, "interactions[0].image: is no picture (and 1 more)",
+        wire, wire_client, Code.INVALID_ARGUMENT,
+        "interactions[0].image: is no picture; interactions[1].image: is damaged (and 1 more)",
         info("ERROR_REASON_INVALID_IMAGE", field="interactions[0].image", rule="image.format"),
         BadRequest(field_violations=violations),
     )  # fmt: skip
 
     assert type(error) is errors.InvalidImageError
     assert isinstance(error, ValueError)
-    assert str(error) == "interactions[0].image_encoding: is no picture (and 1 more)"
+    assert str(error) == (
+        "interactions[0].image_encoding: is no picture; interactions[1].image_encoding: is damaged (and 1 more)"
+    )
     assert (error.reason, error.status) == ("INVALID_IMAGE", "INVALID_ARGUMENT")
     assert error.metadata["rule"] == "image.format"
     assert [(v.field, v.description) for v in error.field_violations] == [
         ("interactions[0].image_encoding", "is no picture"),
+        ("interactions[1].image_encoding", "is damaged"),
         ("interactions[1].role", "too long"),
     ]
     assert error.request_id == wire.metadata[0]["x-request-id"]
     assert error.retry_after is None
     assert isinstance(error.__cause__, grpc.RpcError)
     assert error.__cause__.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_where_a_key_is_missing_it_says_where_to_give_one(wire, wire_client):
+    error = await failure(
+        wire, wire_client, Code.UNAUTHENTICATED, "send metadata", info("ERROR_REASON_API_KEY_MISSING")
+    )
+
+    assert type(error) is errors.ApiKeyMissingError
+    assert str(error).endswith("give it as ReflexioClient(api_key=…) or in REFLEXIO_API_KEY")
 
 
 async def test_a_reason_that_is_not_known_becomes_the_class_of_its_status(wire, wire_client):

@@ -79,10 +79,30 @@ def test_an_image_is_decoded_however_base64_is_written(encoded):
 
 @pytest.mark.parametrize(
     "encoded",
-    ["not base64!", PNG64[:-1], "ünïcode", "data:image/png,%89PNG", "data:image/png;base64,", "YQ==YQ==", b"YQ==", PNG],
+    [
+        "not base64!",
+        PNG64[:-1],
+        "ünïcode",
+        "data:image/png,%89PNG",
+        "data:image/png;base64,",
+        "YQ==YQ==",
+        b"YQ==",
+        b"",
+        PNG,
+    ],
 )
 def test_what_is_not_base64_is_refused(encoded):
     assert refused_field([{"content": "c"}, {"image_encoding": encoded}]) == "interactions[1].image_encoding"
+
+
+@pytest.mark.parametrize(
+    ("encoded", "problem"),
+    [(PNG, "must be base64 text: base64.b64encode(data).decode()"), ("not base64!", "is not base64")],
+)
+def test_what_is_not_base64_is_told_what_to_be(encoded, problem):
+    with pytest.raises(InvalidArgumentError) as caught:
+        call([{"image_encoding": encoded}])
+    assert str(caught.value) == f"interactions[0].image_encoding: {problem}"
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,12 @@ def test_wrong_arguments_are_refused_by_name(keywords, field):
     assert refused_field(keywords) == field
 
 
+def test_a_search_without_a_user_says_so():
+    with pytest.raises(InvalidArgumentError) as caught:
+        call(query="q")
+    assert str(caught.value) == "user_id: is missing"
+
+
 def test_numbers_that_the_rules_forbid_are_left_to_the_server():
     assert call(user_id="u", top_k=-1).request.top_k == -1
     assert call(user_id="u", min_score=1.5).request.min_score == 1.5

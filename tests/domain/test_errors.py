@@ -38,9 +38,11 @@ def test_an_error_of_one_field_names_it_and_its_rule():
     assert str(error) == "top_k: must be at least 1"
 
 
-def test_an_error_of_several_fields_says_how_many_more():
+def test_an_error_of_several_fields_names_two_and_says_how_many_more():
+    both = [FieldViolation("", "rule", "is wrong"), FieldViolation("second", "rule", "is odd")]
+    assert str(InvalidFields(both)) == "request: is wrong; second: is odd"
     error = InvalidFields([FieldViolation(name, "rule", "is wrong") for name in ("first", "second", "third")])
-    assert str(error) == "first: is wrong (and 2 more)"
+    assert str(error) == "first: is wrong; second: is wrong (and 1 more)"
     assert [violation.field for violation in error.violations] == ["first", "second", "third"]
 
 

@@ -30,10 +30,25 @@ def test_a_request_within_the_rules_passes():
     CONTRACT.check(PUBLISH, request.SerializeToString())
 
 
-def test_an_empty_text_is_called_empty():
+@pytest.mark.parametrize(
+    ("method", "request_", "description"),
+    [
+        (SEARCH, pb.SearchInteractionsRequest(query="x"), "must not be empty"),
+        (SEARCH, pb.SearchInteractionsRequest(user_id="u", top_k=0), "must be from 1 to 1000"),
+        (SEARCH, pb.SearchInteractionsRequest(user_id="u", min_score=2), "must be from 0 to 1"),
+        (SEARCH, pb.SearchInteractionsRequest(user_id="u", filter={"most_recent_k": 0}), "must be at least 1"),
+        (PUBLISH, pb.PublishInteractionsRequest(user_id="u"), "must not be empty"),
+        (
+            PUBLISH,
+            pb.PublishInteractionsRequest(user_id="u", interactions=[NewInteraction(content="x")] * 1001),
+            "must have at most 1000 items",
+        ),
+    ],
+)
+def test_rules_are_told_in_plain_words(method: str, request_, description: str):
     with pytest.raises(InvalidFields) as refused:
-        CONTRACT.check(SEARCH, pb.SearchInteractionsRequest(query="x").SerializeToString())
-    assert [v.description for v in refused.value.violations] == ["must not be empty"]
+        CONTRACT.check(method, request_.SerializeToString())
+    assert [v.description for v in refused.value.violations] == [description]
 
 
 def test_all_fields_that_break_a_rule_are_named():

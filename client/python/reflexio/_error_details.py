@@ -5,6 +5,7 @@ usually brings them is no dependency of the client, and where a program has it t
 """
 
 import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,3 +108,23 @@ def _read_one(name: str, value: bytes, found: ErrorDetails) -> None:
         case "google.rpc.RetryInfo":
             delay = _message_class("RetryInfo").FromString(value).retry_delay
             found.retry_after = delay.seconds + delay.nanos / 1e9
+
+
+def in_python(text: str, violations: Iterable[tuple[str, str]], argument_name: Callable[[str], str]) -> str:
+    """The sentence of a refusal, with the fields that it names as the Python client calls them.
+
+    Args:
+        text: `field: description`, for one field or for the first few, each after a semicolon.
+        violations: Fields, as the contract names them, and what is wrong with them.
+        argument_name: Gives the Python name of a field path of the contract.
+    """
+    told = ""
+    for path, description in violations:
+        said = f"{path or 'request'}: {description}"
+        if not text.startswith(said):
+            break
+        told += f"{argument_name(path)}: {description}" if path else said
+        text = text.removeprefix(said)
+        if text.startswith("; "):
+            told, text = f"{told}; ", text.removeprefix("; ")
+    return told + text

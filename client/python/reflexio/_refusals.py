@@ -5,6 +5,7 @@ from collections.abc import Callable
 import grpc
 
 from reflexio._error_classes import error_class
+from reflexio._error_details import in_python
 from reflexio.errors import FieldViolation, ReflexioError
 from reflexio.v1.error_reason_pb2 import ErrorReason
 from reflexio.v1.refusal_pb2 import Refusal
@@ -20,14 +21,12 @@ def from_refusal(refusal: Refusal, argument_name: Callable[[str], str]) -> Refle
     status = next((known.name for known in grpc.StatusCode if known.value[0] == refusal.code), "UNKNOWN")
     known = refusal.reason in ErrorReason.values()
     reason = ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_") if known else None
-    text = refusal.message
-    if refusal.fields and text.startswith(f"{refusal.fields[0].field}:"):
-        text = argument_name(refusal.fields[0].field) + text.removeprefix(refusal.fields[0].field)
-    error = error_class(reason, status)(text)
+    fields = [(violation.field, violation.description) for violation in refusal.fields]
+    error = error_class(reason, status)(in_python(refusal.message, fields, argument_name))
     error.status = status
     error.reason = reason or status
     error.metadata = dict(refusal.metadata)
-    error.field_violations = tuple(FieldViolation(argument_name(f.field), f.description) for f in refusal.fields)
+    error.field_violations = tuple(FieldViolation(argument_name(field), description) for field, description in fields)
     if refusal.HasField("retry_delay"):
         error.retry_after = refusal.retry_delay.seconds + refusal.retry_delay.nanos / 1e9
     error.request_id = refusal.metadata.get("request_id")

@@ -7,11 +7,13 @@ import grpc
 
 from reflexio._endpoint import Endpoint
 from reflexio._error_classes import error_class
-from reflexio._error_details import METADATA_KEY, ErrorDetails, error_details_from
+from reflexio._error_details import METADATA_KEY, ErrorDetails, error_details_from, in_python
 from reflexio._unreachable import explanation, questions
-from reflexio.errors import FieldViolation, ReflexioError
+from reflexio.errors import ApiKeyMissingError, FieldViolation, ReflexioError
 
 _REASON_PREFIX = "ERROR_REASON_"
+_NO_KEY = "this server asks for an API key; give it as ReflexioClient(api_key=…) or in REFLEXIO_API_KEY"
+"""The server's own words are for those who write metadata themselves."""
 
 
 def from_rpc_error(
@@ -53,8 +55,8 @@ def _message(
     status: str, text: str, details: ErrorDetails, endpoint: Endpoint, argument_name: Callable[[str], str]
 ) -> str:
     if details.reason is not None:
-        field = details.field_violations[0][0] if details.field_violations else ""
-        return argument_name(field) + text.removeprefix(field) if text.startswith(f"{field}:") else text
+        no_key = details.reason == f"{_REASON_PREFIX}{ApiKeyMissingError.reason}"
+        return _NO_KEY if no_key else in_python(text, details.field_violations, argument_name)
     match status:
         case "UNAVAILABLE":
             return explanation(endpoint, text)

@@ -71,7 +71,7 @@ def explanation(error: reflexio.ReflexioError) -> str:
         facts.append(f"request id: {error.request_id}")
     message = message_of(error)
     if isinstance(error, reflexio.UnauthenticatedError) and not isinstance(error, reflexio.LoginRefusedError):
-        message += " (log in with `reflexio login`, or give --api-key or REFLEXIO_API_KEY)"
+        message = message.partition(";")[0] + " (log in with `reflexio login`, or give --api-key or REFLEXIO_API_KEY)"
     if isinstance(error, reflexio.NoAccountError):
         message += " with --account (`reflexio admin create` makes the first, `reflexio accounts list` shows them)"
     return f"{message}\n  {', '.join(facts)}"

@@ -94,9 +94,10 @@ class InvalidFields(ReflexioError):
 
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
         first = violations[0]
-        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-        where = first.field or "request"
-        super().__init__(f"{where}: {first.description}{more}", {"field": first.field, "rule": first.rule})
+        told = "; ".join(f"{each.field or 'request'}: {each.description}" for each in violations[:2])
+        rest = violations[2:]
+        more = f" (and {len(rest)} more)" if rest else ""
+        super().__init__(f"{told}{more}", {"field": first.field, "rule": first.rule})
         self._violations = tuple(violations)
 
     @property

@@ -31,7 +31,7 @@ class ApiKeyInvalid(ReflexioError):
     reason = Reason.API_KEY_INVALID
 
     def __init__(self) -> None:
-        super().__init__("the API key is not valid, or no longer")
+        super().__init__("the API key is unknown here, or was revoked")
 
 
 class PermissionDenied(ReflexioError):

@@ -4,6 +4,7 @@ The contract with its rules is loaded into a pool of its own: the stubs that cli
 `buf.validate`, and two copies of it in one process would not get along.
 """
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -63,11 +64,21 @@ def _violation(found: Any) -> FieldViolation:
             path += f"[{element.subscript.value}]"
     rule = found.rule_id
     description = _DESCRIPTIONS.get(rule, str(found.message))
-    return FieldViolation(path, rule, "must not be empty" if description == _AT_LEAST_ONE else description)
+    for said, meant in _WORDS:
+        description = said.sub(meant, description)
+    return FieldViolation(path, rule, description)
 
 
 _DESCRIPTIONS = {"string.not_contains": "must not contain a NUL character"}
 """Where the general words of a rule do not show what is meant: the character cannot be seen."""
 
-_AT_LEAST_ONE = "must be at least 1 characters"
-"""What protovalidate says of an empty text that must not be one."""
+_WORDS = [
+    (re.compile(said), meant)
+    for said, meant in (
+        (r"^must (be|contain) at least 1 (characters|item\(s\))$", "must not be empty"),
+        (r"^must contain no more than (\d+) item\(s\)$", r"must have at most \1 items"),
+        (r"^must be greater than or equal to (\S+) and less than or equal to (\S+)$", r"must be from \1 to \2"),
+        (r"^must be greater than or equal to (\S+)$", r"must be at least \1"),
+    )
+]
+"""What protovalidate says, and how a person would."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from reflexio._calls.fields import choice, optional_text, refuse_unknown, several, wrong_type
+from reflexio._calls.fields import choice, optional_text, refuse_unknown, several, text, wrong_type
 from reflexio._calls.timestamps import timestamp
 from reflexio._calls.tool_data import struct_from
 from reflexio.errors import invalid_argument
@@ -51,7 +51,7 @@ def new_interaction(where: str, item: Any) -> pb.NewInteraction:
         setattr(message, key, optional_text(f"{where}.{key}", values.get(key)))
     if (action := values.get("user_action")) is not None:
         message.user_action = ACTIONS[choice(f"{where}.user_action", action, UserActionType)]
-    if image := optional_text(f"{where}.image_encoding", values.get("image_encoding")):
+    if (image := values.get("image_encoding")) not in (None, ""):
         message.image = _image(f"{where}.image_encoding", image)
     if (tools := values.get("tools_used")) is not None:
         name = f"{where}.tools_used"
@@ -79,7 +79,10 @@ def _values(where: str, item: Any, kind: type, keys: tuple[str, ...]) -> Mapping
     return item
 
 
-def _image(name: str, encoded: str) -> bytes:
+def _image(name: str, given: Any) -> bytes:
+    if isinstance(given, (bytes, bytearray, memoryview)):
+        raise invalid_argument(name, "must be base64 text: base64.b64encode(data).decode()")
+    encoded = text(name, given)
     if prefix := _DATA_URL.match(encoded):
         encoded = encoded[prefix.end() :]
     elif encoded[:5].lower() == "data:":
@@ -87,7 +90,7 @@ def _image(name: str, encoded: str) -> bytes:
     try:
         data = _decode(encoded)
     except ValueError as error:
-        raise invalid_argument(name, f"is not base64: {error}") from error
+        raise invalid_argument(name, "is not base64") from error
     if not data:
         raise invalid_argument(name, "is base64 of nothing")
     return data

@@ -56,6 +56,8 @@ def search(request: Any, keywords: SearchInteractionsRequest) -> Call[SearchInte
         keywords: The arguments that were given beside it, or their defaults.
     """
     wanted = _merged(_values(request), _values(keywords))
+    if wanted["user_id"] is None:
+        raise invalid_argument("user_id", "is missing")
     message = pb.SearchInteractionsRequest(
         user_id=text("user_id", wanted["user_id"]),
         query=optional_text("query", wanted["query"]),
