@@ -177,6 +177,7 @@ async def test_an_answer_that_comes_too_late_is_a_timeout(wire):
         async with opened(kind, wire.url, timeout=0.3) as shell:
             with pytest.raises(errors.DeadlineExceededError, match=wire.url) as caught:
                 await shell.whoami()
+        assert str(caught.value) == f"no answer from {wire.url} in time"
         assert isinstance(caught.value, TimeoutError)
         assert caught.value.reason == "DEADLINE_EXCEEDED"
     released.set()

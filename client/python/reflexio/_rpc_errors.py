@@ -61,7 +61,8 @@ def _message(
         case "UNAVAILABLE":
             return explanation(endpoint, text)
         case "DEADLINE_EXCEEDED":
-            return f"no answer from {endpoint.url} in time: {text}"
+            said = "" if "Deadline Exceeded" in text else f": {text}"
+            return f"no answer from {endpoint.url} in time{said}"
         case "UNIMPLEMENTED":
             return f"what answers at {endpoint.url} does not know this method: {text}. {questions(endpoint)}"
         case "RESOURCE_EXHAUSTED" if "larger than max" in text:

@@ -16,6 +16,7 @@ _CAUSES = (
 )
 """By what gRPC says when TLS fails."""
 
+_REFUSED = "Connection refused"
 _HUNG_UP = ("Socket closed", "Connection reset")
 _ASKS_FOR_CERTIFICATE = (
     "it hung up; if it asks clients for certificates, show one of an authority that it trusts (REFLEXIO_CLIENT_CERT, "
@@ -32,23 +33,27 @@ def explanation(endpoint: Endpoint, text: str) -> str:
         text: What gRPC says.
     """
     if (cause := _cause(endpoint, text)) is not None:
-        return f"could not reach {endpoint.url}: {cause}. {_origin(endpoint)}"
+        return f"could not reach {_place(endpoint)}: {cause}. {_origin(endpoint)}"
     # It speaks of one of the two addresses of localhost, which may not be the one where somebody listens.
-    said = "" if endpoint.target.startswith("dns:///localhost:") else f": {text}"
-    return f"could not reach {endpoint.url}{said}. {questions(endpoint)}"
+    said = (
+        "" if endpoint.target.startswith("dns:///localhost:") else f": {_REFUSED.lower() if _REFUSED in text else text}"
+    )
+    return f"could not reach {_place(endpoint)}{said}. {questions(endpoint)}"
 
 
 def questions(endpoint: Endpoint) -> str:
     """What to check."""
-    proxy = "" if endpoint.local else ", is a proxy in between (https_proxy, no_proxy)"
+    first = "Is `reflexio serve` running there, is the port right"
+    if not endpoint.local:
+        first += ", is a proxy in between (https_proxy, no_proxy)"
     if endpoint.secure:
-        speaks = (
-            "TLS, as https:// asks for, is its certificate's authority known here (REFLEXIO_CA_CERT), is it for this "
-            "name (REFLEXIO_SERVER_NAME), does it ask for a certificate of yours (REFLEXIO_CLIENT_CERT)"
+        last = (
+            "does it speak TLS, as https:// asks for, is its certificate's authority known here (REFLEXIO_CA_CERT), is "
+            "it for this name (REFLEXIO_SERVER_NAME), does it ask for a certificate of yours (REFLEXIO_CLIENT_CERT)?"
         )
     else:
-        speaks = "plain text and not TLS (https://)"
-    return f"Is `reflexio serve` running there, is the port right, does it speak {speaks}{proxy}? {_origin(endpoint)}"
+        last = "or does it speak TLS? Then write https://."
+    return f"{first}, {last} {_origin(endpoint)}"
 
 
 def _cause(endpoint: Endpoint, text: str) -> str | None:
@@ -56,6 +61,13 @@ def _cause(endpoint: Endpoint, text: str) -> str | None:
     if "failed to connect" in text and any(sign in text for sign in _HUNG_UP):
         return _ASKS_FOR_CERTIFICATE if endpoint.secure else _ASKS_FOR_TLS
     return next((cause for sign, cause in _CAUSES if sign in text), None)
+
+
+def _place(endpoint: Endpoint) -> str:
+    """The endpoint as the user wrote it, and its port where the user wrote none."""
+    port = endpoint.target.rpartition(":")[2]
+    known = endpoint.target == endpoint.url or endpoint.url.rstrip("/").endswith(f":{port}")
+    return endpoint.url if known else f"{endpoint.url} (port {port})"
 
 
 def _origin(endpoint: Endpoint) -> str:
