@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import reflexio
@@ -191,3 +192,29 @@ def test_a_process_that_ends_in_the_middle_neither_hangs_nor_complains(server: R
         [sys.executable, "-c", program, server.url, user_id], timeout=30, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "True", "")
+
+
+@pytest.mark.parametrize("client_class", [reflexio.ReflexioClient, reflexio.AsyncReflexioClient])
+@pytest.mark.parametrize(("method", "argument"), [("publish_interactions", "publishes"), ("import_data", "records")])
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("everything.jsonl", "must be dicts, not a file name; json.loads each line"),
+        (Path("everything.jsonl"), "must be dicts, not a file name; json.loads each line"),
+        (None, "must be an iterable of dicts, not NoneType"),
+        ({"user_id": "u"}, "must be an iterable of dicts, not dict"),
+    ],
+)
+def test_what_cannot_be_iterated_is_refused_at_once(client_class, method, argument, given, problem):
+    with pytest.raises(reflexio.InvalidArgumentError) as caught:
+        getattr(client_class(), method)(given)
+    assert str(caught.value) == f"{argument}: {problem}"
+
+
+@pytest.mark.parametrize("method", ["publish_interactions", "import_data"])
+def test_the_blocking_client_takes_no_asynchronous_iterable(method):
+    async def nothing():
+        yield
+
+    with pytest.raises(reflexio.InvalidArgumentError, match="asynchronous ones are for AsyncReflexioClient"):
+        getattr(reflexio.ReflexioClient(), method)(nothing())

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from reflexio import _calls as calls
 from reflexio import models
 from reflexio._calls.call import Call
+from reflexio._calls.fields import stream
 from reflexio._data import Records, put
 from reflexio._transport.aio import AsyncTransport
 from reflexio._transport.exchange import Connection
@@ -43,8 +44,11 @@ class AsyncDataCalls:
         finally:
             aside.close()
 
-    async def import_data(self, records: Records) -> AsyncGenerator[models.ImportResult, None]:
+    def import_data(self, records: Records) -> AsyncGenerator[models.ImportResult, None]:
         """Store what was exported: `async for` over the results; see `ReflexioClient`."""
+        return self._imported(stream("records", records, asynchronous=True))
+
+    async def _imported(self, records: Records) -> AsyncGenerator[models.ImportResult, None]:
         upload = Upload(self._connection, self._transport.channels)
         aside = Aside(upload)
         order: deque[models.ImportResult | None] = deque()

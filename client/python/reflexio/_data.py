@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from reflexio import _calls as calls
 from reflexio import models
 from reflexio._calls.call import Call
+from reflexio._calls.fields import stream
 from reflexio._transport.exchange import Connection
 from reflexio._transport.sync import SyncTransport
 from reflexio._transport.transfers import Download, Upload
@@ -70,12 +71,18 @@ class DataCalls:
         Args:
             records: As `export_data` gives them, or as JSON has kept them. `created_at` may also be a datetime or
                 seconds since the epoch. The asynchronous client takes asynchronous iterables too.
+
+        Raises:
+            InvalidArgumentError: At once: `records` cannot be iterated, or is the name of a file.
         """
+        return self._imported(stream("records", records))
+
+    def _imported(self, records: Iterable[Mapping[str, Any]]) -> Generator[models.ImportResult, None, None]:
         upload = Upload(self._connection, self._transport.channels)
         # What was put in, and in their places what is refused without asking.
         order: deque[models.ImportResult | None] = deque()
         try:
-            for record in _blocking(records):
+            for record in records:
                 order.append(put(upload, record))
                 while order and (order[0] is not None or upload.full):
                     yield order.popleft() or upload.receive()
@@ -118,12 +125,6 @@ class DataCalls:
     def cancel_reindex(self) -> models.CancelReindexResponse:
         """Give up the change to another embedding model, if one is under way. Needs an administrator's key."""
         return self._send(calls.cancel_reindex())
-
-
-def _blocking(records: Records) -> Iterable[Mapping[str, Any]]:
-    if isinstance(records, Iterable):
-        return records
-    raise InvalidArgumentError("records: must be an iterable; asynchronous ones are for AsyncReflexioClient")
 
 
 def put(upload: Upload, record: Any) -> models.ImportResult | None:

@@ -121,11 +121,11 @@ class ReflexioClient(DataCalls, AccessCalls):
     ) -> Iterator[models.PublishUserInteractionResponse | ReflexioError]:
         """Publish many, any number of them: one result for each, in their order, as they are acknowledged.
 
-        Some are sent ahead, 64 or 8 MiB at most; `publishes` is asked for no more until there is room, so that memory
-        does not grow. A result is what `publish_interaction` returns, or the `ReflexioError` that it raises: one bad
-        publish does not end the others. Publishes of one session are stored in their order. Each has an idempotency
-        key, its own or one that is made for it; under it is sent again what was not acknowledged on a connection that
-        was lost.
+        Nothing is sent before you iterate: `for result in client.publish_interactions(publishes)`. Some are sent ahead,
+        64 or 8 MiB at most; `publishes` is asked for no more until there is room, so that memory does not grow. A
+        result is what `publish_interaction` returns, or the `ReflexioError` that it raises: one bad publish does not
+        end the others. Publishes of one session are stored in their order. Each has an idempotency key, its own or one
+        that is made for it; under it is sent again what was not acknowledged on a connection that was lost.
         Where too many interactions wait for being embedded, this waits for room.
 
         The client's timeout (120 seconds where there is none) is the time for which the server may acknowledge nothing

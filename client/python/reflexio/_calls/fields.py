@@ -5,7 +5,8 @@ Rules about content (lengths, formats) are the server's. Whatever is refused her
 
 import math
 import operator
-from collections.abc import Iterable
+import os
+from collections.abc import AsyncIterable, Iterable, Mapping
 from difflib import get_close_matches
 from enum import Enum
 from typing import Any, TypeVar
@@ -102,6 +103,24 @@ def several(name: str, value: Any, of: str) -> list[Any]:
     if isinstance(value, (str, bytes, dict)) or not isinstance(value, Iterable):
         raise wrong_type(name, f"a list of {of}", value)
     return list(value)
+
+
+def stream(name: str, value: Any, *, asynchronous: bool = False) -> Any:
+    """What gives any number of dicts one after the other, and not what was taken for that by mistake.
+
+    Args:
+        name: How the argument is called.
+        value: What it was given.
+        asynchronous: Whether an asynchronous iterable will do.
+    """
+    if isinstance(value, (str, bytes, os.PathLike)):
+        raise invalid_argument(name, "must be dicts, not a file name; json.loads each line")
+    if isinstance(value, AsyncIterable) and (asynchronous or not isinstance(value, Iterable)):
+        if not asynchronous:
+            raise invalid_argument(name, "must be an iterable; asynchronous ones are for AsyncReflexioClient")
+    elif isinstance(value, Mapping) or not isinstance(value, Iterable):
+        raise wrong_type(name, "an iterable of dicts", value)
+    return value
 
 
 def nearest(given: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import grpc
 
 from reflexio._calls.call import Call
+from reflexio._calls.fields import stream
 from reflexio._calls.streaming import Result
 from reflexio._transport.channels import Channels
 from reflexio._transport.delivery import Delivery
@@ -37,11 +38,15 @@ class SyncTransport:
         return step
 
     def publish_all(self, publishes: Iterable[Any]) -> Iterator[Result]:
-        """Publish on a stream; the results come in order, as they come.
+        """Publish on a stream; the results come in order, as they come. Nothing is sent before they are asked for.
 
         Raises:
-            ReflexioError: The server cannot be reached any more, or has been silent for too long.
+            InvalidArgumentError: At once: `publishes` cannot be iterated.
+            ReflexioError: While iterating: the server cannot be reached any more, or has been silent for too long.
         """
+        return self._published(stream("publishes", publishes))
+
+    def _published(self, publishes: Iterable[Any]) -> Iterator[Result]:
         events: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         delivery = Delivery(self.channels, self._connection, events.put)
         given = iter(publishes)
