@@ -23,11 +23,21 @@ def _block(language: str, number: int = 0) -> str:
     return re.findall(rf"```{language}\n(.*?)```", _README, re.DOTALL)[number]
 
 
-def test_the_program_prints_what_the_readme_says(postgres: Postgres) -> None:
+_PROMPT = """
+import code, sys
+console = code.InteractiveConsole()
+more = [console.push(line) for line in sys.stdin.read().splitlines()]
+sys.exit(more[-1])
+"""
+"""What a Python prompt does with what is pasted; fails where that waits for another Enter."""
+
+
+def test_the_program_prints_what_the_readme_says_as_soon_as_it_is_pasted(postgres: Postgres) -> None:
     embedder = PackagedEmbedder()
     with running_server(postgres.new_database(), embedder=embedder) as server:
         ran = subprocess.run(
-            [sys.executable, "-c", _block("python")],
+            [sys.executable, "-c", _PROMPT],
+            input=_block("python"),
             env={**os.environ, "REFLEXIO_API_URL": server.url},
             capture_output=True,
             text=True,

@@ -91,7 +91,7 @@ class ReflexioClient(DataCalls, AccessCalls):
             agent_version: Which version of your agent took part.
             session_id: The conversation to which they belong.
             wait_for_response: Wait until they are searched and learned from, too; only then has the answer more than
-                `success`, `message` and `warnings`.
+                `success`, `message` and `warnings`, such as `request_id` and `interaction_ids`.
             skip_aggregation: Learn from them, but leave the agents' playbooks as they are.
             force_extraction: Learn now, without waiting for more interactions. Where the server does not learn,
                 `warnings` of the answer says so.
