@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from reflexio import InteractionData, InvalidArgumentError, ToolUse, UserActionType
+from reflexio import InteractionData, InvalidArgumentError, PublishUserInteractionResponse, ToolUse, UserActionType
 from reflexio._calls import publish
 from reflexio._channel import TimeoutClass
 from reflexio.v1 import interaction_pb2, interaction_service_pb2
@@ -221,3 +221,9 @@ def test_with_waiting_the_answer_has_everything():
     assert (response.storage_type, response.storage_label) == ("postgres", "db")
     assert (response.profiles_added, response.profiles_updated) == (1, 2)
     assert (response.playbooks_added, response.playbooks_updated) == (3, 0)
+
+
+def test_an_answer_shows_what_it_has():
+    assert repr(PublishUserInteractionResponse(message="stored", interaction_ids=[])) == (
+        "PublishUserInteractionResponse(success=True, message='stored', warnings=[], interaction_ids=[])"
+    )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from reflexio.models._enums import CaselessEnum
+from reflexio.models._shown import Shown
 
 
 class UserActionType(CaselessEnum):
@@ -86,8 +87,8 @@ class ScoreExplanation:
     """Stating something: a question is seldom an answer."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Interaction:
+@dataclass(slots=True, kw_only=True, repr=False)
+class Interaction(Shown):
     """An interaction as it was stored."""
 
     interaction_id: int

@@ -5,13 +5,14 @@
 
 from dataclasses import dataclass, field
 
+from reflexio.models._shown import Shown
 from reflexio.models.interaction import Interaction
 from reflexio.models.request import SessionData
 from reflexio.models.search import QueryInterpretation
 
 
-@dataclass(slots=True, kw_only=True)
-class PublishUserInteractionResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class PublishUserInteractionResponse(Shown):
     """The interactions are stored. Everything after `warnings` is None unless the call waited."""
 
     success: bool = True
@@ -34,8 +35,8 @@ class PublishUserInteractionResponse:
     playbooks_updated: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class SearchInteractionsResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class SearchInteractionsResponse(Shown):
     """What was found."""
 
     success: bool = True
@@ -54,8 +55,8 @@ class SearchInteractionsResponse:
     """How the query was understood. None unless the search asked for it."""
 
 
-@dataclass(slots=True, kw_only=True)
-class GetInteractionsResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class GetInteractionsResponse(Shown):
     """A user's interactions, newest first."""
 
     success: bool = True
@@ -63,8 +64,8 @@ class GetInteractionsResponse:
     msg: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
-class GetInteractionsViewResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class GetInteractionsViewResponse(Shown):
     """Interactions of every user, newest first."""
 
     success: bool = True
@@ -72,8 +73,8 @@ class GetInteractionsViewResponse:
     msg: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
-class GetRequestsResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class GetRequestsResponse(Shown):
     """Requests by session."""
 
     success: bool = True
@@ -89,8 +90,8 @@ class GetRequestsResponse:
         return self.sessions
 
 
-@dataclass(slots=True, kw_only=True)
-class DeleteInteractionResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class DeleteInteractionResponse(Shown):
     """The interaction is gone."""
 
     success: bool = True
@@ -99,8 +100,8 @@ class DeleteInteractionResponse:
     """1, or 0 when there was none. None unless the call waited."""
 
 
-@dataclass(slots=True, kw_only=True)
-class DeleteRequestResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class DeleteRequestResponse(Shown):
     """The request is gone. The counts are None unless the call waited."""
 
     success: bool = True
@@ -110,8 +111,8 @@ class DeleteRequestResponse:
     deleted_interactions_count: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class DeleteSessionResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class DeleteSessionResponse(Shown):
     """The session is gone. The counts are None unless the call waited."""
 
     success: bool = True
@@ -121,8 +122,8 @@ class DeleteSessionResponse:
     deleted_interactions_count: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class DeleteRequestsByIdsResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class DeleteRequestsByIdsResponse(Shown):
     """The requests are gone."""
 
     success: bool = True
@@ -132,8 +133,8 @@ class DeleteRequestsByIdsResponse:
     deleted_interactions_count: int
 
 
-@dataclass(slots=True, kw_only=True)
-class DeleteAllInteractionsResponse:
+@dataclass(slots=True, kw_only=True, repr=False)
+class DeleteAllInteractionsResponse(Shown):
     """Every request and interaction is gone."""
 
     success: bool = True
