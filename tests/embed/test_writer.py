@@ -6,19 +6,14 @@ from reflexio_server.domain.ids import UserId
 from reflexio_server.embed import writer
 from reflexio_server.store import user_versions
 
-from tests.embed.eventually import eventually
-
 
 async def test_what_nobody_waits_for_is_stored_together_and_what_somebody_waits_for_at_once(
     backlog, corpus, org_id, user_id, database, monkeypatch
 ):
     monkeypatch.setattr(writer, "_GATHERING_SECONDS", 3600)
     first = await corpus.publish(user_id, "first")
-
-    async def nothing_waits() -> bool:
-        return await backlog.counts(org_id) == (0, 0, None)
-
-    await eventually(nothing_waits)
+    async with asyncio.timeout(10):
+        await backlog.wait_for(org_id, first.interaction_ids)
     published = [*first.interaction_ids]
     for number in range(5):
         published += (await corpus.publish(user_id, f"text {number}")).interaction_ids

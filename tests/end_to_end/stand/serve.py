@@ -3,6 +3,11 @@
 A campaign starts hundreds of servers.
 """
 
+import os
+
+# What the command sets would come too late: gRPC is loaded with the model.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
 from reflexio_server.__main__ import main
 from reflexio_server.processes import worker_process
 
