@@ -134,9 +134,10 @@ async def test_more_than_is_ever_under_way_comes_in_order(client: Shell, user_id
 
 
 async def test_a_message_that_is_left_out_on_the_way_is_sent_again(client: Shell, user_id: str, monkeypatch):
-    send, left_out = Upload._send, {3, 40}
+    send, left_out, uploads = Upload._send, {3, 40}, set()
 
     def lose_some(upload, request):
+        uploads.add(upload)
         outbox = upload._outbox
         if upload._sent + 1 in left_out:
             left_out.discard(upload._sent + 1)
@@ -150,6 +151,7 @@ async def test_a_message_that_is_left_out_on_the_way_is_sent_again(client: Shell
     results = await client.all_of("import_data", iter(records))
     assert not left_out
     assert [result.request_id for result in results] == [one["request_id"] for one in records]
+    assert {upload._unanswered_bytes for upload in uploads} == {0}
 
 
 async def test_an_error_of_the_records_comes_through_and_closing_early_is_fine(client: Shell, user_id: str):

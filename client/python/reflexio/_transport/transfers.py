@@ -147,7 +147,8 @@ class Upload(_Transfer):
 
     def __init__(self, connection: Connection, channels: Channels) -> None:
         super().__init__(connection, channels)
-        self._unanswered: deque[Call[Any]] = deque()
+        # With the size that each was counted with: the number of its place changes it.
+        self._unanswered: deque[tuple[Call[Any], int]] = deque()
         self._unanswered_bytes = 0
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._sent = 0
@@ -161,8 +162,9 @@ class Upload(_Transfer):
 
     def put(self, call: Call[Any]) -> None:
         """Send a message, without waiting. Not to be called by two threads at once, nor beside `receive`."""
-        self._unanswered.append(call)
-        self._unanswered_bytes += call.request.ByteSize()
+        size = call.request.ByteSize()
+        self._unanswered.append((call, size))
+        self._unanswered_bytes += size
         if self._stream is not None:
             self._send(call.request)
 
@@ -172,7 +174,7 @@ class Upload(_Transfer):
         Raises:
             ReflexioError: The stream has failed for good. What was not answered may have been carried out.
         """
-        call = self._unanswered[0]
+        call, size = self._unanswered[0]
         if self._exchange is None:
             self._exchange = Exchange(call, self._connection)
         answer = self._next(self._exchange, self._open, may_repeat=self._may_repeat)
@@ -180,7 +182,7 @@ class Upload(_Transfer):
             raise InternalError("the server ended the stream before it had answered everything")
         self._answered = True
         self._unanswered.popleft()
-        self._unanswered_bytes -= call.request.ByteSize()
+        self._unanswered_bytes -= size
         return call.read(answer)
 
     def finish(self) -> None:
@@ -213,9 +215,9 @@ class Upload(_Transfer):
         self._outbox.put(None)
         self._outbox = queue.SimpleQueue()
         self._sent = 0
-        for call in self._unanswered:
+        for call, _ in self._unanswered:
             self._send(call.request)
-        first = self._unanswered[0]
+        first, _ = self._unanswered[0]
         metadata = self._exchange.metadata if self._exchange is not None else None
         return self._channels.method(first, "stream_stream")(iter(self._outbox.get, None), metadata=metadata)
 
