@@ -177,6 +177,22 @@ async def test_rows_of_several_interactions_belong_together(corpus, user_id, cha
     ]
 
 
+async def test_vectors_that_are_stored_apart_come_together(database, org_id, corpus, user_id, changes):
+    published = await corpus.add(user_id, [unit(1), unit(1, 2)], unit(1, 3), [unit(1, 4), unit(1, 5), unit(1, 6)])
+    stored = (await changes()).added
+    async with database.transaction(org_id) as connection:
+        # To the end of the table, whose order those of one version have.
+        moved = "with gone as (delete from vectors where chunk = 0 returning *) insert into vectors select * from gone"
+        await connection.execute(text(moved))
+        await connection.commit()
+    rows = (await changes()).added
+    assert list(rows.interaction_ids) == list(published.interaction_ids)
+    assert list(rows.piece_counts) == [2, 1, 3]
+    pieces, before = list(chunks(rows.vectors, 2 * DIMENSION)), list(chunks(stored.vectors, 2 * DIMENSION))
+    assert pieces != before, "nothing was moved"
+    assert [set(pieces[:2]), set(pieces[2:3]), set(pieces[3:])] == [set(before[:2]), set(before[2:3]), set(before[3:])]
+
+
 async def test_words_that_an_older_server_did_not_store_are_computed(database, org_id, corpus, user_id, changes):
     published = await corpus.publish(user_id, "tea for two, tea for me", "nothing")
     await corpus.embed(user_id, published, [unit(1), unit(2)], [unit(3)])

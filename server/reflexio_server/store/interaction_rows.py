@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reflexio_server.store.text_search import hashed_words
-
 
 @dataclass(frozen=True, slots=True)
 class InteractionRows:
@@ -27,36 +25,47 @@ class InteractionRows:
     piece_counts: Sequence[int]
     """How many vectors it has."""
     vectors: bytes
-    """Little-endian half-precision floats, as many vectors as there are pieces."""
+    """Little-endian half-precision floats, as many vectors as there are pieces, in any order."""
 
 
-INTERACTION_COLUMNS = """
-    array_agg(i.interaction_id) as interaction_ids, array_agg(i.created_at) as created_ats,
-    string_agg(uuid_send(i.request_id), '') as request_ids, array_agg(i.session_id) as session_ids,
-    array_agg(i.role) as roles, array_agg(i.source) as sources, array_agg(i.asks) as asks,
-    array_agg(octet_length(i.words) / 4) as word_counts, string_agg(i.words, '') as words
-"""
-"""Aggregates over what `described` joins. All see the rows in the same order: their elements belong together."""
-
-
-def described(embedded: str) -> str:
-    """What is to be joined to know of interactions what `INTERACTION_COLUMNS` needs, as `i`.
+def interaction_columns(only: str = "") -> str:
+    """Aggregates over what `described` joins. All see the rows in the same order: their elements belong together.
 
     Args:
-        embedded: A name whose columns `interaction_id` and `words` say which, and their words where they are known.
+        only: A `filter` clause, where not every row is an interaction.
+    """
+    aggregates = {
+        "interaction_ids": "array_agg(i.interaction_id)",
+        "created_ats": "array_agg(i.created_at)",
+        "request_ids": "string_agg(uuid_send(i.request_id), '')",
+        "session_ids": "array_agg(i.session_id)",
+        "roles": "array_agg(i.role)",
+        "sources": "array_agg(i.source)",
+        "asks": "array_agg(i.content ~ '[?\\uff1f\\u061f]')",
+        "word_counts": "array_agg(octet_length(i.words) / 4)",
+        "words": "string_agg(i.words, '')",
+    }
+    return ", ".join(f"{aggregate} {only} as {name}" for name, aggregate in aggregates.items())
+
+
+def described(name: str, words: str) -> str:
+    """What is to be joined to know of interactions what `interaction_columns` needs, as `i`.
+
+    Args:
+        name: Of what has a column `interaction_id` that says which.
+        words: An expression for the words of an interaction `i`.
     """
     return f"""lateral (
-        select i.interaction_id, i.created_at, i.request_id, i.session_id, i.role, i.source,
-               i.content ~ '[?\\uff1f\\u061f]' as asks,
-               coalesce({embedded}.words, {hashed_words("i.lexemes")}, '') as words
-        from interactions i where i.org_id = :org_id and i.interaction_id = {embedded}.interaction_id
+        select i.interaction_id, i.created_at, i.request_id, i.session_id, i.role, i.source, i.content,
+               {words} as words
+        from interactions i where i.org_id = :org_id and i.interaction_id = {name}.interaction_id
         -- Has each looked up: where an organisation is not very large, Postgres would go through all that it ever said.
         limit 1
     ) i on true"""  # noqa: S608 -- what is put in are names and constants of ours.
 
 
 def rows_from(row: Mapping[str, Any], piece_counts: Sequence[int], vectors: bytes) -> InteractionRows:
-    """The interactions in a row that has `INTERACTION_COLUMNS`."""
+    """The interactions in a row that has `interaction_columns`."""
     return InteractionRows(
         interaction_ids=row["interaction_ids"],
         created_ats=row["created_ats"],

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from reflexio_server.domain.ids import OrgId, UserId
 from reflexio_server.store.database import Database
-from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
+from reflexio_server.store.interaction_rows import InteractionRows, described, interaction_columns, rows_from
 from reflexio_server.store.statement import Statement
-from reflexio_server.store.text_search import any_word, hashed_query, other_spellings, plain_words
+from reflexio_server.store.text_search import any_word, hashed_query, hashed_words, other_spellings, plain_words
 from reflexio_server.store.user_state import USER_STATE_COLUMNS, UserState
 
 _NEWEST_WAITING = 256
@@ -23,12 +23,13 @@ _WAITING = f"""
         select interaction_id, row_number() over (order by interaction_id desc) as place from embedding_queue
         where org_id = :org_id and user_id = :user_id and failed_model is null
     ), waiting as (
-        select q.interaction_id, null::bytea as words from queued q
+        select q.interaction_id from queued q
         join interactions i on i.org_id = :org_id and i.interaction_id = q.interaction_id
         where q.place <= {_NEWEST_WAITING} or i.lexemes @@ {any_word(":query", ":other_spellings")}
         order by q.interaction_id desc limit {_MOST_WAITING}
     ), described as (
-        select {INTERACTION_COLUMNS} from waiting w join {described("w")}
+        select {interaction_columns()}
+        from waiting w join {described("w", f"coalesce({hashed_words('i.lexemes')}, '')")}
     )
 """  # noqa: S608 -- what is put in are constants.
 

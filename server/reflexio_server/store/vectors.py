@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, LargeBinary, SmallInteger, Text
@@ -11,7 +12,7 @@ from reflexio_server.domain.ids import InteractionId, OrgId, UserId
 from reflexio_server.store import embedding_models, user_versions
 from reflexio_server.store.database import Database
 from reflexio_server.store.driver_errors import retried
-from reflexio_server.store.interaction_rows import INTERACTION_COLUMNS, InteractionRows, described, rows_from
+from reflexio_server.store.interaction_rows import InteractionRows, described, interaction_columns, rows_from
 from reflexio_server.store.statement import Statement
 from reflexio_server.store.text_search import hashed_words
 
@@ -44,24 +45,23 @@ _STORE = text(f"""
     bindparam("vectors", type_=ARRAY(LargeBinary)),
 )
 
+# Stored beside the first piece, but not by older versions.
+_WORDS = f"case when p.chunk = 0 then coalesce(p.words, {hashed_words('i.lexemes')}, '') end"
+
 # One statement is one snapshot: the version, what was deleted and what was added belong together. "With ties" keeps
-# a version whole. All aggregates see the rows in the same order, so that their elements belong together too.
+# a version whole, and with it each interaction.
 _CHANGES = Statement(
     f"""
-    with portion as (
-        select version, interaction_id, chunk, vector, words from vectors
-        where org_id = :org_id and user_id = :user_id and model = :model and dimension = :dimension
-          and version > :vectors_since
-        order by version fetch first (:portion) rows with ties
-    ), embedded as (
-        select interaction_id, max(version) as version, count(*) as piece_count,
-               string_agg(vector, '' order by chunk) as vectors, string_agg(words, '') as words
-        from portion group by interaction_id
-    ), added as (
-        select (select count(*) from portion) as row_count, (select max(version) from portion) as last_version,
-               {INTERACTION_COLUMNS},
-               array_agg(piece_count) as piece_counts, string_agg(vectors, '') as vectors
-        from embedded e join {described("e")}
+    with added as (
+        select count(*) as row_count, max(p.version) as last_version,
+               {interaction_columns("filter (where p.chunk = 0)")},
+               array_agg(p.interaction_id) as piece_ids, string_agg(p.vector, '') as vectors
+        from (
+            select version, interaction_id, chunk, vector, words from vectors
+            where org_id = :org_id and user_id = :user_id and model = :model and dimension = :dimension
+              and version > :vectors_since
+            order by version fetch first (:portion) rows with ties
+        ) p join {described("p", _WORDS)}
     )
     select u.version, u.reload_before, added.*,
            (select model from embedding_models where state = 'active') as active_model,
@@ -202,6 +202,19 @@ async def changes(
     if row is None:
         return None
     row_count = row["row_count"]
-    added = rows_from(row, row["piece_counts"], row["vectors"]) if row["interaction_ids"] else None
+    added = None
+    if row["interaction_ids"]:
+        added = rows_from(row, *_together(row["interaction_ids"], row["piece_ids"], row["vectors"]))
     added_up_to = row["version"] if row_count < portion else row["last_version"]
     return Changes(row["version"], row["reload_before"], row["deleted"], added, added_up_to, row["active_model"])
+
+
+def _together(interaction_ids: Sequence[int], piece_ids: Sequence[int], vectors: bytes) -> tuple[Sequence[int], bytes]:
+    """How many vectors each interaction has, and its vectors together: as they were read, others may lie between."""
+    if len(piece_ids) == len(interaction_ids):
+        return [1] * len(piece_ids), vectors
+    places = {interaction_id: place for place, interaction_id in enumerate(interaction_ids)}
+    of_pieces = np.array([places[interaction_id] for interaction_id in piece_ids])
+    pieces = np.frombuffer(vectors, np.uint8).reshape(len(piece_ids), -1)
+    counts = np.bincount(of_pieces, minlength=len(interaction_ids)).tolist()
+    return counts, pieces[np.argsort(of_pieces, kind="stable")].tobytes()
