@@ -40,6 +40,7 @@ def section(sections: Iterable[Section]) -> Section:
     note = (
         "Its figures were measured before ours was built, on such a machine over HTTP with SQLite, embedding "
         "served locally, the query vector cached. It searches the newest hundred or so interactions, this service all. "
-        "Ours are through the Python client. They are not of one run: this table alone compares milliseconds."
+        "Ours are through the Python client, with one caller the blocking one. They are not of one run: this table "
+        "alone compares milliseconds."
     )
     return Section("Against the public product", rows, PRODUCT_HEAD, [note])

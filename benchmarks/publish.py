@@ -120,7 +120,7 @@ def _by_client(service: Service, callers: int, *, wait: bool) -> Contender[_Publ
         return list(islice(publishes, calls))
 
     async def call(_caller: int, publish: _Publish) -> None:
-        await service.client.publish_interaction(**_published(*publish), wait_for_response=wait)
+        await service.by_client(callers, "publish_interaction", **_published(*publish), wait_for_response=wait)
 
     return Contender(make, call, callers)
 

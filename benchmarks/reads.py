@@ -77,7 +77,7 @@ def _listing(stand: Stand, connection: Any) -> dict[str, Contender[Any]]:
         _check(sum(len(session.requests) for session in answer.sessions))
 
     async def client(_caller: int, _number: int) -> None:
-        answer = await stand.service.client.get_requests(_READER, top_k=_REQUESTS)
+        answer = await stand.service.by_client(1, "get_requests", _READER, top_k=_REQUESTS)
         _check(sum(len(session.requests) for session in answer.sessions))
 
     return {
@@ -104,7 +104,7 @@ async def _deleting(stand: Stand, connection: Any, sessions: list[str]) -> dict[
         _check(answer.deleted_requests_count)
 
     async def client(session_id: str) -> None:
-        answer = await stand.service.client.delete_session(session_id, wait_for_response=True)
+        answer = await stand.service.by_client(1, "delete_session", session_id, wait_for_response=True)
         _check(answer.deleted_requests_count)
 
     contenders: dict[str, Callable[[str], Awaitable[None]]] = {FLOOR: floor, SERVICE: service, CLIENT: client}

@@ -151,7 +151,7 @@ def _by_client(service: Service, user_id: str, mode: str, texts: Iterator[str], 
         return list(islice(texts, calls))
 
     async def call(_caller: int, text: str) -> None:
-        await service.client.search_interactions(user_id=user_id, query=text, search_mode=mode)
+        await service.by_client(callers, "search_interactions", user_id=user_id, query=text, search_mode=mode)
 
     return Contender(make, call, callers)
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
-from reflexio import AsyncReflexioClient
+from reflexio import AsyncReflexioClient, ReflexioClient
 from reflexio.v1 import interaction_service_pb2_grpc, request_service_pb2_grpc
 
 from benchmarks.database import new_database, opened, postgres
@@ -30,8 +31,15 @@ class Service:
     """The service, running."""
 
     client: AsyncReflexioClient
+    blocking_client: ReflexioClient
     stubs: Stubs
     database_url: str
+
+    async def by_client(self, callers: int, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the client that a program with so many callers would take: one needs no event loop."""
+        if callers == 1:
+            return getattr(self.blocking_client, method)(*args, **kwargs)
+        return await getattr(self.client, method)(*args, **kwargs)
 
     async def settle(self) -> None:
         """Wait until everything that was published is embedded.
@@ -69,7 +77,8 @@ async def serving(database_url: str | None = None) -> AsyncIterator[Service]:
             listening("reflexio_server", "serve", "--port", "0", "--database-url", url, "--log-level", "warning")
         )
         client = await started.enter_async_context(AsyncReflexioClient(url_endpoint=address))
-        yield Service(client, await started.enter_async_context(stubs(address)), url)
+        blocking_client = started.enter_context(ReflexioClient(url_endpoint=address))
+        yield Service(client, blocking_client, await started.enter_async_context(stubs(address)), url)
 
 
 @asynccontextmanager
