@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# Two processes, because the tests wait more than they compute; a file's tests stay together with their server.
-TEST_OPTIONS := --numprocesses 2 --dist loadfile
+# Three processes on two cores, because the tests wait more than they compute; a file's tests stay together with their server.
+TEST_OPTIONS := --numprocesses 3 --dist loadfile
 STUBS  := client/python/reflexio/v1
 CLIENTS := client/typescript/src/gen client/go/reflexio
 RELEASED := proto/released.binpb
