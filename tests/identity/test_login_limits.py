@@ -104,9 +104,10 @@ async def test_what_a_deadlock_undid_is_done_again(change, keyed_database: Datab
     first, second = two_buckets()
     assert await login_limits.take(keyed_database, [first, second]) is None
     async with keyed_database.direct(None) as holder, holder.transaction():
+        await holder.execute("set local deadlock_timeout = '1min'")
         await holder.execute(_LOCK, second.name)
         changing = asyncio.create_task(change(pooled, [first, second]))
         await someone_waits(keyed_database)
-        # Each holds what the other wants; Postgres undoes the one that has waited for a second, which is the other one.
+        # Each holds what the other wants; Postgres undoes the one that looks for a deadlock first, which is the other.
         await holder.execute(_LOCK, first.name)
     assert await changing is None
