@@ -84,7 +84,7 @@ def test_an_interrupt_stops_the_watching_only(changing, models):
     watching.send_signal(signal.SIGINT)
     output, errors = watching.communicate(timeout=20)
     assert (watching.returncode, output) == (130, "")
-    assert "The work goes on" in errors
+    assert "What has begun goes on" in errors
     assert "--cancel" in errors
     models.let_go()
     assert invoke(changing, "reindex", "--model", NEW).exit_code == 0

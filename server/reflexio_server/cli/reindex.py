@@ -19,7 +19,7 @@ _LOOK_SECONDS = 0.5
 _MOST_SILENCE = 60.0
 """How long to wait for a server that does not answer: it may be restarted meanwhile."""
 
-_GOES_ON = "The work goes on; `reflexio reindex` watches it again, and `reflexio reindex --cancel` gives it up."
+_GOES_ON = "What has begun goes on; `reflexio reindex` watches it again, and `reflexio reindex --cancel` gives it up."
 
 
 def command() -> Any:
@@ -55,8 +55,8 @@ def reindex(
         if cancel:
             _cancel(client, json_lines=json_lines)
             return
-        started = client.start_reindex(model)
         try:
+            started = client.start_reindex(model)
             last = _watch_as_lines(client, started) if json_lines else _watch(client, started)
         except KeyboardInterrupt:
             say(_GOES_ON)
