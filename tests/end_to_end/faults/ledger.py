@@ -33,7 +33,7 @@ class Fate:
     answers: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
     """The different request ids and interaction ids that acknowledgements brought."""
     deletion: str = ""
-    """Of the whole request, alone or with others: "" never asked for, "attempted", "acknowledged"."""
+    """Of the whole request, alone or with others, or by its age: "" never asked for, "attempted", "acknowledged"."""
     interaction_deletions: dict[int, str] = field(default_factory=dict)
     """The same by the interaction's position."""
 
@@ -61,17 +61,12 @@ def read_ledgers(folder: Path) -> Ledgers:
             read.violations.append(line["text"])
         elif event == "failed":
             read.counts[f"error {line['error']}"] += 1
-        elif event == "publish":
-            read.fates[line["tag"]]
-            read.erased.discard(Publication(line["tag"]).user_id)
-        elif event == "acknowledged":
-            _acknowledged(read.fates[line["tag"]], line)
+        elif event in {"publish", "import", "acknowledged"}:
+            _published(read, line)
         elif event in {"delete", "deleted"}:
-            _deletion(read.fates, line, "attempted" if event == "delete" else "acknowledged")
-            if line["what"] == "user":
-                read.counts[f"{event} user"] += 1
-            if event == "deleted" and line["what"] == "user":
-                read.erased.add(line["user_id"])
+            _deletion(read, line, "attempted" if event == "delete" else "acknowledged")
+        elif event in {"age", "aged"}:
+            _gone(read.fates[line["tag"]], "attempted" if event == "age" else "acknowledged")
     return read
 
 
@@ -81,16 +76,33 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _acknowledged(fate: Fate, line: dict[str, Any]) -> None:
+def _published(read: Ledgers, line: dict[str, Any]) -> None:
+    if line["event"] == "import":
+        for tag in line["tags"]:
+            read.fates[tag]
+        return
+    fate = read.fates[line["tag"]]
+    if line["event"] == "publish":
+        read.erased.discard(Publication(line["tag"]).user_id)
+        return
     fate.acknowledged = True
     if line["request_id"] is not None:
         fate.answers.add((line["request_id"], tuple(line["interaction_ids"])))
 
 
-def _deletion(fates: dict[str, Fate], line: dict[str, Any], state: str) -> None:
+def _deletion(read: Ledgers, line: dict[str, Any], state: str) -> None:
+    if line["what"] == "user":
+        read.counts[f"{line['event']} user"] += 1
+        if line["event"] == "deleted":
+            read.erased.add(line["user_id"])
     for tag in line["tags"]:
-        fate = fates[tag]
+        fate = read.fates[tag]
         if line["what"] != "interaction":
-            fate.deletion = state if fate.deletion != "acknowledged" else fate.deletion
+            _gone(fate, state)
         elif fate.interaction_deletions.get(line["position"]) != "acknowledged":
             fate.interaction_deletions[line["position"]] = state
+
+
+def _gone(fate: Fate, state: str) -> None:
+    if fate.deletion != "acknowledged":
+        fate.deletion = state

@@ -25,11 +25,18 @@ _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 _BASE_TIME = 1_700_000_000
+_TIMES = 10_000_000
+
+KEPT_SINCE = _BASE_TIME + _TIMES // 2
+"""What was stored before, in seconds since the epoch, is too old. Interactions may be older, which does not matter."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """One publish. The tag is `round.publisher.session.number`; of the publisher's own third user it is `….u3s….…`."""
+    """One publish, or one record of an import.
+
+    The tag is `round.publisher.session.number`; of the publisher's own third user `….u3s….…`, of an import `….i3.…`.
+    """
 
     tag: str
 
@@ -53,6 +60,11 @@ class Publication:
         if session.startswith("u"):
             return own_user(publisher, int(session[1:].partition("s")[0]))
         return f"{publisher.split('.')[0]}-user-{self._chance('user').randrange(USERS)}"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it comes as a record of an import."""
+        return self.session_id.rpartition(".")[2].startswith("i")
 
     @cached_property
     def source(self) -> str:
@@ -109,7 +121,7 @@ class Publication:
         elif kind < 0.6:
             made |= {"shadow_content": "another answer", "expert_content": "a better answer"}
         elif kind < 0.7:
-            made |= {"created_at": _BASE_TIME + chance.randrange(10_000_000)}
+            made |= {"created_at": _BASE_TIME + chance.randrange(_TIMES)}
         return made
 
 

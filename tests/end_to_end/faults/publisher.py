@@ -1,4 +1,4 @@
-"""What a thread of a campaign does through the public client: publish, repeat, look, delete and erase."""
+"""What a thread of a campaign does through the public client: publish, repeat, look, delete, erase, let time pass."""
 
 import threading
 import traceback
@@ -9,6 +9,7 @@ from typing import Any
 
 import reflexio
 
+from tests.end_to_end.faults.ageing import make_too_old
 from tests.end_to_end.faults.caller import Caller, Known
 from tests.end_to_end.faults.ledger import Ledger
 from tests.end_to_end.faults.publications import Publication, own_user
@@ -33,6 +34,7 @@ class Publisher:
         self._stop_asked = stop
         self._most = orders["most_publishes"]
         self._pause = orders["pause_seconds"]
+        self._postgres = orders["postgres"]
         self._number = 0
         self._sessions = 0
         self._users = 0
@@ -68,6 +70,8 @@ class Publisher:
             self._erase()
         elif kind < 0.42:
             self._publish_streamed()
+        elif kind < 0.52 and self._known:
+            self._let_age()
         else:
             self._publish_new()
 
@@ -189,6 +193,23 @@ class Publisher:
                 lambda c, wait: c.delete_interaction(known.publication.user_id, ids[position], wait_for_response=wait),
                 position,
             )
+
+    def _let_age(self) -> None:
+        """Have something reach the age limit, which has to take it away though it is in use."""
+        # The texts of the latest may wait for being embedded, or are being.
+        known = self._chance.choice(self._known[-5:])
+        publication = known.publication
+        self._known.remove(known)
+        self._ledger.note("age", tag=publication.tag)
+        count = make_too_old(self._postgres, publication)
+        if count is None:
+            return
+        self._ledger.note("aged", tag=publication.tag)
+        if count != 1:
+            self._caller.violation(f"{publication.tag}: there {count} times when it became too old")
+        if publication.key and self._chance.random() < 0.5:
+            # Before it goes or after: a repetition must not bring it back.
+            self._publish(publication)
 
     def _deleted(
         self, what: str, gone: list[Known], delete: Callable[[Any, bool], Any], position: int | None = None

@@ -1,4 +1,4 @@
-"""A process that publishes and deletes from several threads, through the public client, and keeps ledgers.
+"""A process that publishes, imports and deletes from several threads, through the public client, and keeps ledgers.
 
 It gets its orders as one JSON object on standard input, and ends when standard input does.
 """
@@ -8,6 +8,7 @@ import sys
 import threading
 
 from tests.end_to_end.faults.handing_over import HandingOver
+from tests.end_to_end.faults.importing import Importing
 from tests.end_to_end.faults.publisher import Publisher
 from tests.end_to_end.stand.client import connected
 
@@ -21,6 +22,7 @@ def main() -> None:
     ]
     running = [
         *(Publisher(orders, number, clients, stop) for number in range(orders["threads"])),
+        *(Importing(orders, number, clients, stop) for number in range(orders["import_threads"])),
         *(HandingOver(orders, number, stop) for number in range(orders["background_threads"])),
     ]
     threads = [threading.Thread(target=one.run) for one in running]

@@ -11,6 +11,7 @@ _KINDS = (
     "duplicated",
     "torn",
     "resurrected",
+    "imported otherwise",
     "unknown",
     "two answers",
     "not found",
@@ -38,6 +39,7 @@ class Report:
         total.events += outcome.events
         total.attempted += outcome.attempted
         total.acknowledged += outcome.acknowledged
+        total.imported += outcome.imported
         total.deletes_attempted += outcome.deletes_attempted
         total.deletes_acknowledged += outcome.deletes_acknowledged
         total.findings.counts += outcome.findings.counts
@@ -52,9 +54,14 @@ class Report:
             {
                 "rounds": self.rounds,
                 "faults injected": total.injected.total(),
-                "publishes attempted": total.attempted,
-                "publishes acknowledged": total.acknowledged,
+                "publishes and records of imports attempted": total.attempted,
+                "publishes and records of imports acknowledged": total.acknowledged,
                 "publish calls, repetitions included": total.events["publish"],
+                "imports, repetitions included": total.events["import"],
+                "imports that came to their end": total.events["imported"],
+                "records of imports acknowledged": total.imported,
+                "became too old, attempted": total.events["age"],
+                "became too old, acknowledged": total.events["aged"],
                 "deletes attempted": total.deletes_attempted,
                 "deletes acknowledged": total.deletes_acknowledged,
                 "erasures of a user among them, attempted": total.events["delete user"],

@@ -21,8 +21,9 @@ from tests.end_to_end.faults.injection import DISK_FAULTS, EMBEDDED_FAULTS, FAUL
 from tests.end_to_end.faults.ledger import Fate, Ledger, Ledgers, read_ledgers
 from tests.end_to_end.faults.proxy import Proxy
 from tests.end_to_end.faults.publications import Publication
-from tests.end_to_end.faults.rows import compare_rows, settled
-from tests.end_to_end.faults.verification import Findings, compare_searches, compare_with_listing
+from tests.end_to_end.faults.records import age_limit
+from tests.end_to_end.faults.rows import compare_rows, settled, too_old
+from tests.end_to_end.faults.verification import Findings, compare_searches, compare_with_export, compare_with_listing
 from tests.end_to_end.stand.client import connected
 from tests.end_to_end.stand.health import is_serving
 from tests.end_to_end.stand.postgres_process import PostgresProcess, in_a_loop_of_its_own, socket_dir_of
@@ -54,6 +55,8 @@ class Plan:
     """None: all there are for this kind of stand."""
     processes: int = 2
     threads: int = 5
+    import_threads: int = 1
+    """How many more threads of each process import."""
     background_threads: int = 0
     """How many more threads of each process hand over to a `BackgroundPublisher`."""
     most_publishes: int = 1000
@@ -72,6 +75,8 @@ class Outcome:
     events: Counter[str] = field(default_factory=Counter)
     attempted: int = 0
     acknowledged: int = 0
+    imported: int = 0
+    """Of what was acknowledged, that which came as a record of an import."""
     deletes_attempted: int = 0
     deletes_acknowledged: int = 0
     findings: Findings = field(default_factory=Findings)
@@ -139,6 +144,8 @@ def _stand(plan: Plan, folder: Path, postgres: PostgresProcess | None) -> Iterat
         if plan.api_keys:
             assert postgres is not None
             stand.api_key = made(driver_url(postgres.url(plan.name)), org_id=1).keys[AccessRole.ADMIN]
+        with connected(stand.servers[0].target, stand.api_key) as client:
+            client.set_retention(age_limit())
         stand.to_servers = [Proxy(free_port(), server.port) for server in stand.servers]
         for proxy in stand.to_servers:
             stack.callback(proxy.close)
@@ -158,7 +165,9 @@ def _publishers(plan: Plan, folder: Path, stand: Stand) -> Iterator[None]:
             "prefix": f"{plan.name}.p{number}",
             "folder": str(folder),
             "endpoints": endpoints,
+            "postgres": {"host": str(_socket_dir(stand)), "database": _database(stand)},
             "threads": plan.threads,
+            "import_threads": plan.import_threads,
             "background_threads": plan.background_threads,
             "api_key": stand.api_key,
             "most_publishes": plan.most_publishes,
@@ -225,6 +234,7 @@ def _repeat_what_is_owed(folder: Path, stand: Stand) -> None:
 def _count(outcome: Outcome, fates: Mapping[str, Fate]) -> None:
     outcome.attempted = len(fates)
     outcome.acknowledged = sum(fate.acknowledged for fate in fates.values())
+    outcome.imported = sum(fate.acknowledged for tag, fate in fates.items() if Publication(tag).is_imported)
     outcome.deletes_attempted = outcome.events["delete"]
     outcome.deletes_acknowledged = outcome.events["deleted"]
 
@@ -233,9 +243,12 @@ def _socket_dir(stand: Stand) -> Path:
     return stand.postgres.socket_dir if stand.postgres is not None else socket_dir_of(stand.data_dir)
 
 
+def _database(stand: Stand) -> str:
+    return stand.database if stand.postgres is not None else "postgres"
+
+
 async def _connected(stand: Stand) -> asyncpg.Connection:
-    database = stand.database if stand.postgres is not None else "postgres"
-    return await asyncpg.connect(host=str(_socket_dir(stand)), user="postgres", database=database)
+    return await asyncpg.connect(host=str(_socket_dir(stand)), user="postgres", database=_database(stand))
 
 
 async def _settle(plan: Plan, stand: Stand) -> None:
@@ -246,6 +259,7 @@ async def _settle(plan: Plan, stand: Stand) -> None:
         while not await settled(connection):
             if time.monotonic() > deadline:
                 left = await connection.fetch("select * from embedding_queue where set_aside_reason is null limit 20")
+                left += await too_old(connection)
                 stand.complaints.append(f"not settled after {_SETTLE_SECONDS} seconds: {left}")
                 return
             # The real model takes its time, in which no other server should begin with the same.
@@ -261,14 +275,14 @@ def _verify(stand: Stand, fates: dict[str, Fate], chance: Random, findings: Find
     for server in stand.servers:
         with connected(server.target, stand.api_key, timeout=60) as client:
             survivors = compare_with_listing(client, fates, findings)
+            compare_with_export(client, fates, findings)
             compare_searches(client, survivors, users, chance, findings)
 
 
 async def _compare_rows(plan: Plan, stand: Stand, read: Ledgers, findings: Findings) -> None:
     connection = await _connected(stand)
     try:
-        database = stand.database if stand.postgres is not None else "postgres"
-        url = f"postgresql://postgres@/{database}?host={_socket_dir(stand)}"
+        url = f"postgresql://postgres@/{_database(stand)}?host={_socket_dir(stand)}"
         await compare_rows(url, connection, findings, erased=read.erased, fake_model=not plan.real_model)
     finally:
         await connection.close()

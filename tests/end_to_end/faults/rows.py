@@ -1,6 +1,6 @@
 """What must hold in Postgres itself, whatever the servers say."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import asyncpg
 import numpy as np
@@ -9,6 +9,7 @@ from reflexio_server.domain.interaction import searchable_text
 from reflexio_server.store.database import Database
 from reflexio_server.store.location import driver_url
 
+from tests.end_to_end.faults.publications import KEPT_SINCE
 from tests.end_to_end.faults.verification import Findings
 from tests.end_to_end.stand.poison import POISON
 from tests.fakes.embedder import FakeEmbedder
@@ -19,13 +20,19 @@ _EMPTIED = "requests that lost interactions which nobody deleted"
 
 
 async def settled(connection: asyncpg.Connection) -> bool:
-    """Whether no server works on anything any more: nothing under way, and nothing to embed."""
+    """Whether no server works on anything any more: nothing under way, nothing to embed, and nothing too old."""
     busy = await connection.fetchval(
         """select count(*) from pg_stat_activity
            where datname = current_database() and application_name = 'reflexio' and state <> 'idle'"""
     )
     waiting = await connection.fetchval("select count(*) from embedding_queue where set_aside_reason is null")
-    return busy == 0 and waiting == 0
+    return busy == 0 and waiting == 0 and not await too_old(connection)
+
+
+async def too_old(connection: asyncpg.Connection) -> Sequence[str]:
+    """The tags of what the age limit has to take away and has not."""
+    rows = await connection.fetch("select agent_version from requests where created_at < $1", KEPT_SINCE * 10**9)
+    return [row["agent_version"] for row in rows]
 
 
 async def compare_rows(

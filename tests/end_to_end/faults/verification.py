@@ -17,6 +17,7 @@ from tests.end_to_end.faults.publications import (
     as_published,
     has_text,
 )
+from tests.end_to_end.faults.records import is_too_old, record_of
 from tests.end_to_end.stand.poison import POISON
 
 _SAMPLES = 12
@@ -75,9 +76,11 @@ def _compare(publication: Publication, fate: Fate, found: Sequence[Any], finding
         findings.note("duplicated", f"{tag} is stored {len(found)} times")
     if found:
         if fate.deletion == "acknowledged":
-            findings.note("resurrected", f"{tag} was deleted as a request or session")
+            findings.note("resurrected", f"{tag} was deleted as a request or session, or was too old")
+        if is_too_old(publication):
+            findings.note("resurrected", f"{tag} was imported and too old")
         yield from _compare_interactions(publication, fate, found[0], findings)
-    elif fate.acknowledged and not fate.deletion:
+    elif fate.acknowledged and not fate.deletion and not is_too_old(publication):
         findings.note("lost", tag)
 
 
@@ -114,6 +117,23 @@ def _places(publication: Publication, found: Sequence[Any]) -> list[int] | None:
         else:
             return None
     return places
+
+
+def compare_with_export(client: reflexio.ReflexioClient, fates: dict[str, Fate], findings: Findings) -> None:
+    """Of what was imported, an export has the very ids and times."""
+    for stored in client.export_data(include_images=False):
+        publication = Publication(stored["agent_version"])
+        if publication.tag not in fates or not publication.is_imported:
+            continue
+        imported = record_of(publication)
+        if _ids_and_times(stored) != _ids_and_times(imported):
+            told = f"as {_ids_and_times(imported)} and is stored as {_ids_and_times(stored)}"
+            findings.note("imported otherwise", f"{publication.tag} was imported {told}")
+
+
+def _ids_and_times(record: dict[str, Any]) -> tuple[Any, ...]:
+    interactions = [(one["interaction_id"], one["created_at"]) for one in record["interactions"]]
+    return record["request_id"], record["created_at"], interactions
 
 
 def compare_searches(
