@@ -3,7 +3,7 @@
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -13,6 +13,7 @@ import reflexio
 from reflexio import ImportOutcome, ImportResult
 
 from tests.end_to_end.faults.caller import Caller
+from tests.end_to_end.faults.import_command import import_by_command
 from tests.end_to_end.faults.ledger import Ledger
 from tests.end_to_end.faults.publications import Publication
 from tests.end_to_end.faults.records import MOST_RECORDS, is_too_old, record_of
@@ -32,8 +33,10 @@ class Importing:
         self._ledger = Ledger(Path(orders["folder"]) / f"{self._name}.jsonl")
         self._chance = Random(f"{orders['seed']} {self._name}")
         self._caller = Caller(self._ledger, self._chance, clients)
+        self._orders = orders
         self._stop_asked = stop
         self._acknowledged: set[str] = set()
+        self._commands = 0
 
     def run(self) -> None:
         """Go on until asked to stop. The last import has to be done soon after the calm."""
@@ -55,7 +58,7 @@ class Importing:
             if self._stop_asked.is_set() and calm_since is None:
                 calm_since = time.monotonic()
             self._ledger.note("import", tags=[publication.tag for publication in publications])
-            if self._caller.call(lambda client: self._sent(client, publications)):
+            if self._sent(publications):
                 self._ledger.note("imported")
                 return
             # The first never: something must have been imported to its end.
@@ -64,15 +67,29 @@ class Importing:
             time.sleep(self._chance.uniform(0, _MOST_PAUSE_SECONDS))
         self._caller.violation(f"{publications[0].session_id} is not imported {_CALM_SECONDS} seconds after the calm")
 
-    def _sent(self, client: reflexio.ReflexioClient, publications: Sequence[Publication]) -> bool:
-        """Import them; False where the caller goes away in the middle."""
-        cut = self._chance.randrange(len(publications)) if self._chance.random() < 0.2 else None
-        with closing(client.import_data(map(record_of, publications))) as results:
-            for place, (publication, result) in enumerate(zip(publications, results, strict=True)):
-                if place == cut:
-                    return False
-                self._answered(publication, result)
-        return True
+    def _sent(self, publications: Sequence[Publication]) -> bool:
+        """Import them. Returns whether all of them were answered."""
+        records = [record_of(publication) for publication in publications]
+        if self._chance.random() < 0.2:
+            orders, self._commands = self._orders, self._commands + 1
+            self._ledger.note("import by command")
+            file = Path(orders["folder"]) / f"{self._name}-{self._commands}.records"
+            endpoint = self._chance.choice(orders["endpoints"])
+            results = import_by_command(endpoint, orders["api_key"], orders["timeout_seconds"], file, records)
+            return self._read(publications, results)
+        return bool(self._caller.call(lambda client: self._read(publications, client.import_data(records))))
+
+    def _read(self, publications: Sequence[Publication], results: Generator[ImportResult, None, None]) -> bool:
+        """Note the results, as many as there are before one of both sides goes away."""
+        cut = self._chance.randrange(len(publications)) if self._chance.random() < 0.2 else len(publications)
+        answered = 0
+        with closing(results):
+            for result in results:
+                if answered == cut:
+                    break
+                self._answered(publications[answered], result)
+                answered += 1
+        return answered == len(publications)
 
     def _answered(self, publication: Publication, result: ImportResult) -> None:
         tag, record = publication.tag, record_of(publication)

@@ -58,6 +58,7 @@ class Report:
                 "publishes and records of imports acknowledged": total.acknowledged,
                 "publish calls, repetitions included": total.events["publish"],
                 "imports, repetitions included": total.events["import"],
+                "imports by the command line among them": total.events["import by command"],
                 "imports that came to their end": total.events["imported"],
                 "records of imports acknowledged": total.imported,
                 "became too old, attempted": total.events["age"],
