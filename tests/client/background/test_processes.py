@@ -11,6 +11,7 @@ from itertools import product
 import pytest
 import reflexio
 from reflexio.v1.interaction_service_pb2 import PublishInteractionsResponse
+from reflexio.v1.server_service_pb2 import WhoAmIResponse
 
 from tests.client.background.conftest import published, said
 from tests.client.background.programs import begin, run
@@ -62,6 +63,26 @@ def test_a_program_ends_soon_and_quietly(kind, server, end, memory, tmp_path):
     assert left == 0 or server == "away"
     with reflexio.BackgroundPublisher(url_endpoint=memory.url, spool_folder=tmp_path) as other:
         assert other.flush(10)
+
+
+def test_many_publishers_share_the_moment_in_which_a_program_ends(memory, tmp_path):
+    program = (
+        "import sys, reflexio\n"
+        "kept = [\n"
+        "    reflexio.BackgroundPublisher(url_endpoint=sys.argv[1], spool_folder=sys.argv[2], account=str(n))\n"
+        "    for n in range(20)\n"
+        "]\n"
+        "assert all(publisher.publish('u', [{'content': 'x'}]) for publisher in kept)\n"
+    )
+    silent = threading.Event()
+    memory.answers["WhoAmI"] = lambda *_: silent.wait(60) and WhoAmIResponse()
+    began = time.monotonic()
+    done = run(program, memory.url, str(tmp_path))
+    took = time.monotonic() - began
+    silent.set()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert took < 8
 
 
 def test_a_program_that_forgets_its_publisher_loses_nothing(memory, tmp_path, publisher):

@@ -163,19 +163,19 @@ class Core:
         self._closed = True
         self._end(give=0.0)
 
-    def at_exit(self) -> None:
-        """Send for a moment more, where this process sends and the server is not known to be away, and end the thread.
+    def at_exit(self, give: float) -> None:
+        """Send for so many seconds more, where this process sends and the server is not known to be away, and end.
 
         What is handed over by whatever runs after this is still taken; the next process sends it.
         """
         self._exiting = True
-        self._end(give=_EXIT_SECONDS)
+        self._end(give=give)
 
     def _end(self, *, give: float) -> None:
         _alive.discard(self)
         sender = self._sender
         if sender is not None and sender.alive:
-            if give and sender.hopeful:
+            if give > 0 and sender.hopeful:
                 self.wait(self.goal(), give)
             sender.stop(_JOIN_SECONDS)
         # Only where somebody else has kept the spool locked until now is anything held.
@@ -281,8 +281,10 @@ def _after_fork(*, in_child: bool) -> None:
 
 
 def _at_exit() -> None:
+    # All send meanwhile, and so they share the time, however many there are.
+    until = time.monotonic() + _EXIT_SECONDS
     for core in list(_alive):
-        core.at_exit()
+        core.at_exit(until - time.monotonic())
 
 
 atexit.register(_at_exit)
