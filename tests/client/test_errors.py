@@ -123,8 +123,10 @@ async def test_a_method_that_is_not_there_is_told_with_the_endpoint(wire, wire_c
 
 
 async def test_a_message_that_is_too_large_says_what_to_do(wire, wire_client):
-    error = await failure(wire, wire_client, Code.RESOURCE_EXHAUSTED, "Received message larger than max (9 vs. 4)")
+    text = "SERVER: Received message larger than max (40000071 vs. 33685504)"
+    error = await failure(wire, wire_client, Code.RESOURCE_EXHAUSTED, text)
 
+    assert "40,000,071 bytes is larger than max, 32 MiB; " in str(error)
     assert "REFLEXIO_MAX_MESSAGE_MB" in str(error)
 
 

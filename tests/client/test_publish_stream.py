@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import io
 import itertools
 import subprocess
 import sys
@@ -201,6 +202,7 @@ def test_a_process_that_ends_in_the_middle_neither_hangs_nor_complains(server: R
     [
         ("everything.jsonl", "must be dicts, not a file name; json.loads each line"),
         (Path("everything.jsonl"), "must be dicts, not a file name; json.loads each line"),
+        (io.StringIO("{}\n{}\n"), "must be dicts, not a file; json.loads each line"),
         (None, "must be an iterable of dicts, not NoneType"),
         ({"user_id": "u"}, "must be an iterable of dicts, not dict"),
     ],

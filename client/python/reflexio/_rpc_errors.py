@@ -1,5 +1,6 @@
 """From what gRPC raises to the client's own errors."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ from reflexio.errors import ApiKeyMissingError, FieldViolation, ReflexioError
 _REASON_PREFIX = "ERROR_REASON_"
 _NO_KEY = "this server asks for an API key; give it as ReflexioClient(api_key=…) or in REFLEXIO_API_KEY"
 """The server's own words are for those who write metadata themselves."""
+
+_TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
+_MIB = 1024 * 1024
 
 
 def from_rpc_error(
@@ -65,6 +69,12 @@ def _message(
             return f"no answer from {endpoint.url} in time{said}"
         case "UNIMPLEMENTED":
             return f"what answers at {endpoint.url} does not know this method: {text}. {questions(endpoint)}"
-        case "RESOURCE_EXHAUSTED" if "larger than max" in text:
-            return f"{text}; send less at once, or raise REFLEXIO_MAX_MESSAGE_MB of the server"
+        case "RESOURCE_EXHAUSTED" if (sizes := _TOO_LARGE.search(text)) is not None:
+            size, most = map(int, sizes.groups())
+            # What is imported may be a little larger; the setting has whole MiB.
+            limit = f"{most // _MIB} MiB" if most >= _MIB else f"{most:,} bytes"
+            return (
+                f"the message of {size:,} bytes is larger than max, {limit}; send less at once, or raise "
+                "REFLEXIO_MAX_MESSAGE_MB of the server"
+            )
     return text

@@ -115,6 +115,8 @@ def stream(name: str, value: Any, *, asynchronous: bool = False) -> Any:
     """
     if isinstance(value, (str, bytes, os.PathLike)):
         raise invalid_argument(name, "must be dicts, not a file name; json.loads each line")
+    if hasattr(value, "readline"):
+        raise invalid_argument(name, "must be dicts, not a file; json.loads each line")
     if isinstance(value, AsyncIterable) and (asynchronous or not isinstance(value, Iterable)):
         if not asynchronous:
             raise invalid_argument(name, "must be an iterable; asynchronous ones are for AsyncReflexioClient")
