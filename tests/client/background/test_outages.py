@@ -141,3 +141,22 @@ def test_what_a_handler_raises_does_not_end_the_sending(publisher, memory, monke
     while not background.flush(0.1):
         assert len(questions) <= 1
     assert background.counters.published == 1
+
+
+async def test_whose_key_is_not_known_lets_another_publisher_of_the_account_send(publisher, memory):
+    def asked(_, context):
+        if dict(context.invocation_metadata())["authorization"] == "Bearer old":
+            refuse(context, Code.UNAUTHENTICATED, "no such key")
+        return WhoAmIResponse(role=2)
+
+    async def is_refused():
+        return isinstance(old.last_error, reflexio.UnauthenticatedError)
+
+    memory.answers["WhoAmI"] = asked
+    old = publisher(api_key="old", account="ours")
+    old.publish("u", said("handed over with the old key"))
+    await eventually(is_refused)
+
+    new = publisher(api_key="new", account="ours")
+    assert new.flush(20)
+    assert (new.counters.published, old.counters.waiting) == (1, 0)

@@ -9,6 +9,7 @@
 | `held` | what waits in memory while somebody else has the file locked |
 | `sender`, `flight` | the thread that sends, and its calls under way |
 | `sender_lock` | which of several processes sends |
+| `presence` | whether the server answers |
 | `lanes`, `pauses`, `verdict`, `expiry` | whose turn it is, when to try again, when to give up: without any I/O |
 | `counters`, `reporter`, `outage` | what an application is told |
 """

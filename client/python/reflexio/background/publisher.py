@@ -139,7 +139,8 @@ class BackgroundPublisher(_Publisher):
       what came while another process kept the spool locked for longer than 50 ms is on disk a moment later.
     - Each publish has its idempotency key from the hand-over on, so a crash stores nothing twice.
     - What has the same user and session is sent in the order of the hand-over, one after the other; sessions go side by
-      side. Of several processes with the same spool one sends; another takes over when it ends.
+      side. Of several processes with the same spool one sends; another takes over when it ends, or when the server does
+      not know its key.
     - A server that is away, overloaded or slow is tried again for ever, with pauses that grow to 15 seconds, or as long
       as it asks for. With an API key that is missing, wrong or not allowed to publish everything is kept and tried
       about every minute. A publish that the server refuses is dropped and reported; its session goes on. A fault of

@@ -15,7 +15,7 @@ from reflexio.background.expiry import expired
 from reflexio.background.flight import Attempt, Flight
 from reflexio.background.lanes import Lane, Lanes
 from reflexio.background.outage import Outage
-from reflexio.background.pauses import Pause
+from reflexio.background.presence import Presence
 from reflexio.background.publication import call_from
 from reflexio.background.reporter import Reporter
 from reflexio.background.sender_lock import SenderLock
@@ -65,10 +65,8 @@ class Sender:
         self._gone: list[Attempt] = []
         self._published = 0
         self._most_under_way = concurrency
-        self._server_answers = False
-        self._asking = False
-        self._server_pause = Pause()
         self.outage = Outage(lambda: spool.totals()[0], connection.api_key)
+        self._server = Presence(self.outage)
 
     @property
     def alive(self) -> bool:
@@ -78,7 +76,7 @@ class Sender:
     @property
     def hopeful(self) -> bool:
         """Whether what waits may be sent soon: here, and by a server that is not known to be away."""
-        return self._may_send and not self._server_pause.failures
+        return self._may_send and not self._server.pause.failures
 
     def start(self) -> None:
         """Begin.
@@ -147,12 +145,12 @@ class Sender:
         """Do what there is to do now; returns the seconds after which there may be more."""
         if not self._write_held():
             return _BUSY_SECONDS
-        if not self._is_the_sender():
+        if self._stands_aside() or not self._is_the_sender():
             return _LOOK_EVERY_SECONDS
-        self._asleep = self._server_answers or not self._server_pause.failures
+        self._asleep = self._server.answers or not self._server.pause.failures
         if self._hurried:
             self._hurried = False
-            self._server_pause.hurry()
+            self._server.pause.hurry()
             self._lanes.hurry()
         self._settle()
         more = self._look()
@@ -163,6 +161,18 @@ class Sender:
             self._send()
         self._spool.checkpoint_when_due()
         return 0.0 if more else self._seconds_until_due()
+
+    def _stands_aside(self) -> bool:
+        """Let another publisher try, whose key may be a good one, while this one's is not."""
+        due = self._hurried or self._server.pause.over(time.monotonic())
+        if not self._server.refuses_key or due or self._flight:
+            return False
+        self._settle()
+        # Perhaps nobody else is there who would.
+        self._spool.checkpoint_when_due()
+        self._may_send = False
+        self._lock.release()
+        return True
 
     def _is_the_sender(self) -> bool:
         try:
@@ -203,9 +213,9 @@ class Sender:
 
     def _send(self) -> None:
         now = time.monotonic()
-        if not self._server_answers:
-            if not self._asking and not self._lanes.all_busy and self._server_pause.over(now):
-                self._asking = True
+        if not self._server.answers:
+            if not self._server.asking and not self._lanes.all_busy and self._server.pause.over(now):
+                self._server.asking = True
                 self._flight.begin(Attempt(calls.who_am_i()))
             return
         taken: list[tuple[Lane, Entry]] = []
@@ -249,9 +259,9 @@ class Sender:
         """Note what the end of a call means."""
         error, lane, entry = attempt.error, attempt.lane, attempt.entry
         if lane is None or entry is None:
-            self._asking = False
+            self._server.asking = False
             no_answer = isinstance(error, errors.DeadlineExceededError)
-            self._hear(error if error and (no_answer or verdict(error, 0) is Verdict.ASK_SERVER) else None)
+            self._server.hear(error if error and (no_answer or verdict(error, 0) is Verdict.ASK_SERVER) else None)
             return
         if error is None:
             self._published += 1
@@ -269,30 +279,19 @@ class Sender:
         if error.status in {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}:
             self._most_under_way = max(self._most_under_way // 2, 1)
         if what is Verdict.ASK_SERVER:
-            self._hear(error)
+            self._server.hear(error)
         slow = what is Verdict.WAIT_SLOWLY
         lane.pause.after_failure(time.monotonic(), retry_after=error.retry_after, slow=slow)
         self.outage.failed(error, lane.pause.failures)
         if attempt.generation == self._generation:
             self._lanes.give_back(lane)
 
-    def _hear(self, error: errors.ReflexioError | None) -> None:
-        """Note whether the server answers."""
-        was_there, self._server_answers = self._server_answers, error is None
-        if error is None:
-            self._server_pause.end()
-            return
-        if was_there or self._server_pause.over(time.monotonic()):
-            slow = error.status in {"UNAUTHENTICATED", "UNIMPLEMENTED"}
-            self._server_pause.after_failure(time.monotonic(), retry_after=error.retry_after, slow=slow)
-        self.outage.failed(error, self._server_pause.failures)
-
     def _refuse(self, attempt: Attempt, entry: Entry, error: errors.ReflexioError) -> None:
         self._gone.append(attempt)
         self._reporter.refused_entry(entry.payload, entry.handed_over_at, error)
 
     def _seconds_until_due(self) -> float:
-        due = self._lanes.next_due() if self._server_answers else self._server_pause.until or None
+        due = self._lanes.next_due() if self._server.answers else self._server.pause.until or None
         if due is None:
             return _LOOK_EVERY_SECONDS
         return min(max(due - time.monotonic(), 0.001), _LOOK_EVERY_SECONDS)
