@@ -160,3 +160,26 @@ async def test_whose_key_is_not_known_lets_another_publisher_of_the_account_send
     new = publisher(api_key="new", account="ours")
     assert new.flush(20)
     assert (new.counters.published, old.counters.waiting) == (1, 0)
+
+
+async def test_a_spool_that_cannot_be_used_is_told_like_a_server_that_is_away(publisher, memory, tmp_path, log):
+    async def told():
+        return len(log()) == lines
+
+    background = publisher()
+    assert background.publish("u", said("before"))
+    assert background.flush(20)
+    folder = background._core._spool.path.parent
+    folder.rename(tmp_path / "elsewhere")
+    folder.write_text("no folder")
+
+    lines = 1
+    await eventually(told)
+    assert isinstance(background.last_error, reflexio.SpoolError)
+    assert log()[0][1].startswith("publishes wait: the spool ")
+
+    folder.unlink()
+    lines = 2
+    await eventually(told)
+    assert log()[1] == ("INFO", "publishes are sent again; 0 publishes wait")
+    assert background.last_error is None

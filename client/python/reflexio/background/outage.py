@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from reflexio.background.errors import SpoolError
+from reflexio.background.errors import SpoolBusyError, SpoolError
 from reflexio.background.verdict import is_fault
 from reflexio.errors import ReflexioError
 
@@ -19,7 +19,7 @@ class Outage:
 
     def __init__(self, count_waiting: Callable[[], int], api_key: str) -> None:
         self.error: ReflexioError | None = None
-        """What the last attempt failed with; None while sending works."""
+        """What the last attempt, or use of the spool, failed with; None while sending works."""
         self._count_waiting = count_waiting
         self._api_key = api_key
         self._told: set[tuple[type[ReflexioError], str]] = set()
@@ -47,6 +47,16 @@ class Outage:
             self._told.clear()
             with suppress(Exception):
                 _log.info("publishes are sent again; %s", self._waiting())
+
+    def step_failed(self, error: Exception) -> None:
+        """Note what came in the way of sending here; that the spool is locked passes by itself."""
+        if isinstance(error, SpoolError) and not isinstance(error, SpoolBusyError):
+            self.failed(error, 1)
+
+    def spool_works(self) -> None:
+        """Note that the spool could be used, if that is what failed last."""
+        if isinstance(self.error, SpoolError):
+            self.over()
 
     def _waiting(self) -> str:
         try:

@@ -5,6 +5,7 @@ import time
 from reflexio import errors
 from reflexio.background.outage import Outage
 from reflexio.background.pauses import Pause
+from reflexio.background.verdict import Verdict, verdict
 
 _NOTHING_CHANGES_SOON = {"UNAUTHENTICATED", "UNIMPLEMENTED"}
 
@@ -21,9 +22,16 @@ class Presence:
         self._outage = outage
 
     @property
-    def refuses_key(self) -> bool:
-        """Whether it is there, and does not know the API key."""
-        return not self.answers and isinstance(self._outage.error, errors.UnauthenticatedError)
+    def refused_key(self) -> bool:
+        """Whether it is there, does not know the API key, and is not to be asked again yet."""
+        refused = not self.answers and isinstance(self._outage.error, errors.UnauthenticatedError)
+        return refused and not self.pause.over(time.monotonic())
+
+    def was_asked(self, error: errors.ReflexioError | None) -> None:
+        """Note how a question ended: with an error of most kinds, it was answered."""
+        self.asking = False
+        no_answer = isinstance(error, errors.DeadlineExceededError)
+        self.hear(error if error and (no_answer or verdict(error, 0) is Verdict.ASK_SERVER) else None)
 
     def hear(self, error: errors.ReflexioError | None) -> None:
         """Note whether the server answers."""

@@ -81,7 +81,7 @@ class _Publisher:
 
     @property
     def last_error(self) -> ReflexioError | None:
-        """Why what waits cannot be sent: what the last attempt failed with. None while sending works.
+        """Why what waits cannot be sent: what the last attempt, or use of the spool, failed with. None while it works.
 
         Only in the process that sends; refusals are told to `on_refused`, and are none of this.
         """

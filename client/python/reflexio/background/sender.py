@@ -122,6 +122,9 @@ class Sender:
                     pause = self._step()
                 except Exception as error:  # noqa: BLE001  # Whatever it was, what waits has to be sent afterwards.
                     pause = _BUSY_SECONDS if isinstance(error, SpoolBusyError) else 1.0
+                    self.outage.step_failed(error)
+                else:
+                    self.outage.spool_works()
         finally:
             with suppress(Exception):
                 self._write_held()
@@ -164,8 +167,7 @@ class Sender:
 
     def _stands_aside(self) -> bool:
         """Let another publisher try, whose key may be a good one, while this one's is not."""
-        due = self._hurried or self._server.pause.over(time.monotonic())
-        if not self._server.refuses_key or due or self._flight:
+        if not self._server.refused_key or self._hurried or self._flight:
             return False
         self._settle()
         # Perhaps nobody else is there who would.
@@ -259,9 +261,7 @@ class Sender:
         """Note what the end of a call means."""
         error, lane, entry = attempt.error, attempt.lane, attempt.entry
         if lane is None or entry is None:
-            self._server.asking = False
-            no_answer = isinstance(error, errors.DeadlineExceededError)
-            self._server.hear(error if error and (no_answer or verdict(error, 0) is Verdict.ASK_SERVER) else None)
+            self._server.was_asked(error)
             return
         if error is None:
             self._published += 1
