@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 
@@ -87,3 +88,25 @@ def test_a_forked_child_leaves_what_is_held_to_its_parent(memory, tmp_path):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert published(memory) == ["before", "held"]
+
+
+def test_after_a_moment_without_the_file_a_burst_is_taken_as_before(publisher, memory, refusals):
+    background = publisher(url_endpoint="http://127.0.0.1:9")
+    spool = background._core._spool
+    locked, enough = threading.Event(), threading.Event()
+
+    def keep_busy():
+        with spool._lock:
+            locked.set()
+            enough.wait(30)
+
+    keeper = threading.Thread(target=keep_busy)
+    keeper.start()
+    locked.wait(30)
+    assert all(background.publish("u", said(str(n))) for n in range(MOST_HELD - 1))
+    enough.set()
+    keeper.join()
+
+    assert all(background.publish("u", said(str(n))) for n in range(2 * MOST_HELD))
+    assert not background._core._held
+    assert refusals.told == []

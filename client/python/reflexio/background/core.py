@@ -21,6 +21,7 @@ from reflexio.background.publication import BackgroundPublish, Encoded, encode
 from reflexio.background.reporter import Reporter
 from reflexio.background.sender import Sender
 from reflexio.background.spool import Entry, Spool
+from reflexio.background.spool_file import BUSY_SECONDS
 from reflexio.errors import ClientClosedError, ReflexioError
 
 _EXIT_SECONDS = 1.0
@@ -78,6 +79,9 @@ class Core:
     def _take(self, publish: Encoded) -> None:
         if self._held and not self.running:
             self.write_held()
+        # Whoever hands over without a pause would otherwise fill the memory while it is being written, and be refused.
+        elif self._held and not self.wait(self._held.settled, BUSY_SECONDS):
+            self._held.waited_in_vain()
         if not self._held:
             try:
                 self._store(publish)

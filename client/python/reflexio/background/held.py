@@ -17,12 +17,25 @@ class Held:
     def __init__(self) -> None:
         self._waiting: deque[Encoded] = deque()
         self._bytes = 0
+        self._locked = False
+        self._in_vain = False
         # Both reentrant: a signal handler may hand something over while its thread is in here.
         self._counting = threading.RLock()
         self._writing = threading.RLock()
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
+
+    def settled(self) -> bool:
+        """Whether nothing is to be gained by waiting: all is written, or the file was locked when that was tried last.
+
+        Where there is no more room, it is worth waiting once even then.
+        """
+        return not self._waiting or (self._locked and (not self._full or self._in_vain))
+
+    def waited_in_vain(self) -> None:
+        """Note that somebody has waited for room without any good, so that others need not."""
+        self._in_vain = self._full
 
     def add(self, publish: Encoded) -> None:
         """Keep a publish behind all others.
@@ -31,7 +44,7 @@ class Held:
             SpoolBusyError: There is no room.
         """
         with self._counting:
-            if len(self._waiting) >= MOST_HELD or self._bytes + len(publish.payload) > _MOST_BYTES:
+            if self._full or self._bytes + len(publish.payload) > _MOST_BYTES:
                 problem = "somebody else keeps the spool locked, and no more is held in memory"
                 raise SpoolBusyError(problem)
             self._waiting.append(publish)
@@ -51,9 +64,11 @@ class Held:
                 try:
                     store(publish)
                 except SpoolBusyError:
+                    self._locked = True
                     return
                 except SpoolError as error:
                     refuse(publish, error)
+                self._locked = self._in_vain = False
                 self._remove_first()
         finally:
             self._writing.release()
@@ -64,6 +79,10 @@ class Held:
             while self._waiting:
                 refuse(self._waiting[0], SpoolBusyError("somebody else kept the spool locked until the end"))
                 self._remove_first()
+
+    @property
+    def _full(self) -> bool:
+        return len(self._waiting) >= MOST_HELD
 
     def _remove_first(self) -> None:
         with self._counting:

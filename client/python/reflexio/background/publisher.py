@@ -103,8 +103,9 @@ class _Publisher:
         """Hand interactions over, to be stored as one request. Takes a fraction of a millisecond and never raises.
 
         It takes longer where the disk does: about once a second a hand-over waits until the beginning of the log is
-        synced. While another process keeps the spool locked it waits for some 50 ms, once; from then on publishes are
-        held in memory, 1,000 and 16 MiB at most, and written in their order as soon as the file is free.
+        synced. While another process keeps the spool locked it waits for some 50 ms, twice or thrice; from then on
+        publishes are held in memory, 1,000 and 16 MiB at most, and written in their order as soon as the file is free.
+        Only then, and after a burst of some 5,000, may further ones wait for up to 50 ms each until that is done.
 
         The arguments are those of `ReflexioClient.publish_interaction`. Interactions without `created_at` get the
         present time, whenever they are sent.
