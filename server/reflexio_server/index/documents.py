@@ -107,14 +107,14 @@ class Documents:
         rows["interaction_id"] = added.interaction_ids
         rows["created_at"] = added.created_ats
         rows["request_id"] = np.frombuffer(added.request_ids, "V16")
-        rows["session"] = [hash(session_id) for session_id in added.session_ids]
-        rows["source"] = [hash(source) for source in added.sources]
+        rows["session"] = list(map(hash, added.session_ids))
+        rows["source"] = list(map(hash, added.sources))
+        rows["conversation"] = rows["session"]
         # Without a session, what was published together is a conversation of its own.
-        rows["conversation"] = [
-            hash(session_id) if session_id else hash(request_id)
-            for session_id, request_id in zip(added.session_ids, rows["request_id"].tolist(), strict=True)
-        ]
-        rows["role"] = [self._role_code(role) for role in added.roles]
+        alone = [place for place, session_id in enumerate(added.session_ids) if not session_id]
+        rows["conversation"][alone] = list(map(hash, rows["request_id"][alone].tolist()))
+        codes = {role: self._role_code(role) for role in set(added.roles)}
+        rows["role"] = [codes[role] for role in added.roles]
         self._role_counts.update(rows["role"].tolist())
         rows["words"] = added.word_counts
         rows["asks"] = added.asks
