@@ -48,7 +48,7 @@ class EmbeddingThread:
         self._changed = threading.Condition()
         # Guarded by the condition.
         self._waiting: dict[Priority, FairQueue[EmbeddingJob]] = {p: FairQueue() for p in Priority}
-        self._stopping = False
+        self._stopping = self._rests = False
         self._spared_until = self._rests_until = 0.0
         self._recent_queries: RecentQueries[Vectors] = RecentQueries()
 
@@ -139,7 +139,9 @@ class EmbeddingThread:
             if self._stopping or self._thread is None:
                 raise NotReady("stopping" if self._stopping else "starting")
             self._waiting[priority].add(owner, job)
-            self._changed.notify()
+            # A thread that rests wakes by itself, and more of the backlog does not shorten that.
+            if priority is not Priority.BACKLOG or not self._rests:
+                self._changed.notify()
         return job
 
     # What follows runs in the thread.
@@ -179,7 +181,9 @@ class EmbeddingThread:
         while True:
             with self._changed:
                 while not self._stopping and (pause := self._pause()) != 0:
+                    self._rests = pause is not None
                     self._changed.wait(pause)
+                self._rests = False
                 if self._stopping:
                     return None
                 jobs = next(filter(None, self._waiting.values()))
